@@ -1,0 +1,1 @@
+"""How clean pictures get bad."""

@@ -1,0 +1,1 @@
+"""From a plan and a picture to a restored picture."""

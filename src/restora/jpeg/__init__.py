@@ -1,0 +1,1 @@
+"""What a JPEG file itself knows: markers, tables, coefficients; no pixels are decoded here."""

@@ -1,0 +1,1 @@
+"""Networks in PyTorch; the only room besides training that needs it."""
