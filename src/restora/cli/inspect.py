@@ -1,0 +1,43 @@
+"""``restora inspect``: what a JPEG file itself knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def inspect(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", show_default=False)],
+    json: Annotated[bool, typer.Option("--json", help="One JSON line a file on stdout.")] = False,
+) -> None:
+    """Tell what JPEG files know: quality, tables, sampling, metadata, damage."""
+    from restora.engine.restorer import read_file
+    from restora.errors import RestoraError
+    from restora.jpeg import inspect as inspect_bytes
+
+    failed = False
+    for file in files:
+        try:
+            facts = inspect_bytes(read_file(file), name=str(file))
+        except RestoraError as error:
+            typer.echo(f"restora: {error}", err=True)
+            failed = True
+            continue
+        if json:
+            typer.echo(facts.model_dump_json())
+        else:
+            _print_table(str(file), facts.rows())
+    if failed:
+        raise typer.Exit(1)
+
+
+def _print_table(title: str, rows: list[tuple[str, str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    for label, text in rows:
+        table.add_row(label, text)
+    Console(soft_wrap=True).print(table)

@@ -1,0 +1,130 @@
+"""``restora restore``: files, folders or patterns in, restored pictures out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from restora.engine.batch import Job, Outcome
+    from restora.engine.plan import Wishes
+
+
+def restore(
+    inputs: Annotated[list[str], typer.Argument(metavar="FILE|FOLDER|GLOB...", show_default=False)],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads annotations at run time
+        typer.Option("-o", "--out", help="File for one picture, folder for more."),
+    ] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Write over the inputs.")] = False,
+    quality: Annotated[
+        str, typer.Option(help="Quality the file was saved at: auto, or 1-100. Lower is stronger.")
+    ] = "auto",
+    strength: Annotated[int, typer.Option(help="Share of the repair to apply, 0-100.")] = 100,
+    model: Annotated[str, typer.Option(help="Model; `restora models` lists them.")] = "fbcnn",
+    format: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="png, jpeg, tiff, webp, avif, or same as the input. Folders: png."),
+    ] = None,
+    bits: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="8 or 16 bits a channel (16: png and tiff). Default: the input's."),
+    ] = None,
+    jpeg_quality: Annotated[int, typer.Option(help="Quality of a JPEG result, 1-100.")] = 95,
+    tile: Annotated[int, typer.Option(help="Largest tile in pixels; smaller needs less memory.")]
+    = 512,
+    device: Annotated[
+        str, typer.Option(help="cpu, or a PyTorch device such as cuda (needs restora[train]).")
+    ] = "cpu",
+    jobs: Annotated[int, typer.Option(help="Pictures worked on at the same time.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave results that are there alone.")
+    ] = False,
+    salvage: Annotated[
+        bool, typer.Option("--salvage", help="Restore what decodes of a truncated file.")
+    ] = False,
+    max_megapixels: Annotated[
+        int, typer.Option(help="Refuse larger pictures, as a guard against bombs.")
+    ] = 250,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print what is done to each picture, and why.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON line a picture on stdout.")] = False,
+) -> None:
+    """Restore pictures."""
+    from restora.cli.show import show_outcomes
+    from restora.engine.batch import find_jobs, run_jobs
+    from restora.engine.plan import Wishes
+    from restora.engine.restorer import Restorer
+    from restora.errors import UsageError
+    from restora.weights.registry import find_model
+
+    if overwrite and skip_existing:
+        raise UsageError("--overwrite and --skip-existing exclude each other.")
+    if jobs < 1:
+        raise UsageError(f"--jobs is at least 1, not {jobs}.")
+    check_output(format, bits, jpeg_quality)
+    wishes = Wishes(
+        model=model, quality=parse_quality(quality), strength=strength, tile_px=tile
+    ).checked()
+    find_model(model)
+    found = find_jobs(inputs, out, format=format, in_place=in_place)
+    # Pictures side by side share the cores; one picture alone takes them all.
+    restorer = Restorer(device=device, threads=0 if jobs == 1 else 1)
+    with show_outcomes(found, explain=explain, json=json) as screen:
+
+        def work(job: Job) -> dict[str, object]:
+            result = restorer.restore(
+                job.source,
+                wishes,
+                salvage=salvage,
+                max_pixels=max_megapixels * 1_000_000,
+                progress=screen.tiles(job),
+            )
+            result.save(job.target, bits=bits, quality=jpeg_quality)
+            return result.report()
+
+        existing = "overwrite" if overwrite else "skip" if skip_existing else "refuse"
+        for outcome in run_jobs(found, work, existing=existing, workers=jobs):
+            screen.add(outcome)
+    if screen.failed:
+        raise typer.Exit(1)
+
+
+def parse_quality(text: str) -> int | None:
+    """``auto`` to None, a number to itself.
+
+    Raises:
+        UsageError: Neither; numbers out of range are told by the plan.
+    """
+    from restora.errors import UsageError
+
+    if text == "auto":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(
+            f"--quality is 'auto' or a number from 1 to 100, not {text!r}."
+        ) from None
+
+
+def check_output(format: str | None, bits: int | None, jpeg_quality: int) -> None:
+    """Refuse output options that no picture could satisfy, before any work is done.
+
+    Raises:
+        UsageError: The message names the option and its values.
+    """
+    from restora.errors import UsageError
+    from restora.images import FORMAT_SUFFIXES
+
+    formats = [name.lower() for name in FORMAT_SUFFIXES]
+    if format is not None and format not in [*formats, "same"]:
+        raise UsageError(f"--format is one of {', '.join(formats)} or same, not {format!r}.")
+    if bits not in (None, 8, 16):
+        raise UsageError(f"--bits is 8 or 16, not {bits}.")
+    if not 1 <= jpeg_quality <= 100:
+        raise UsageError(f"--jpeg-quality is a number from 1 to 100, not {jpeg_quality}.")

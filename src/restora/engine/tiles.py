@@ -1,0 +1,141 @@
+"""Cutting a picture into overlapping tiles, and blending them together again.
+
+Tile corners lie on multiples of 16 pixels, so that every tile sees the 8-pixel block grid and the
+4:2:0 chroma grid where the whole picture has them. All tiles of a picture have one size, so that
+a network runs at one shape. Knows nothing of networks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restora.errors import UsageError
+
+GRID_PX = 16
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The tiles along one axis: where they start, how long they are, how far they overlap."""
+
+    length_px: int
+    tile_px: int
+    overlap_px: int
+    origins: tuple[int, ...]
+
+    def weights(self, number: int) -> Floats:
+        """Blend weights of tile ``number`` along this axis, (tile_px,); they sum to 1 over tiles.
+
+        The outer quarter of an overlap belongs to the neighbour alone, because a network sees
+        least there; across the middle half the weight rises in a straight line.
+        """
+        weights = np.ones(self.tile_px, np.float32)
+        if len(self.origins) == 1:
+            return weights
+        position = (np.arange(self.overlap_px, dtype=np.float32) + 0.5) / self.overlap_px
+        rise = np.clip(2 * position - 0.5, 0, 1)
+        if number > 0:
+            weights[: self.overlap_px] = rise
+        if number < len(self.origins) - 1:
+            weights[-self.overlap_px :] = 1 - rise
+        return weights
+
+
+def lay_axis(length_px: int, *, tile_px: int, overlap_px: int) -> Axis:
+    """Cover ``length_px`` with equal tiles of at most ``tile_px``, no longer than they need be.
+
+    Raises:
+        UsageError: ``tile_px`` is too small for the overlap.
+    """
+    overlap_px = _round_up(overlap_px)
+    if tile_px < 2 * overlap_px or tile_px % GRID_PX:
+        raise UsageError(
+            f"A tile of {tile_px} pixels does not work; choose a multiple of {GRID_PX}, "
+            f"at least {2 * overlap_px}."
+        )
+    if length_px <= tile_px:
+        return Axis(length_px, _round_up(length_px), overlap_px, (0,))
+    count = math.ceil((length_px - overlap_px) / (tile_px - overlap_px))
+    size = _round_up(math.ceil((length_px + (count - 1) * overlap_px) / count))
+    return Axis(
+        length_px, size, overlap_px, tuple(k * (size - overlap_px) for k in range(count))
+    )
+
+
+def _round_up(length_px: int) -> int:
+    return -(-length_px // GRID_PX) * GRID_PX
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """Rows and columns of tiles over a picture."""
+
+    rows: Axis
+    columns: Axis
+
+    def __len__(self) -> int:
+        return len(self.rows.origins) * len(self.columns.origins)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """(row number, column number) of each tile, row by row."""
+        for row in range(len(self.rows.origins)):
+            for column in range(len(self.columns.origins)):
+                yield row, column
+
+    def cut(self, pixels: Floats, row: int, column: int) -> Floats:
+        """One tile of (H, W, C) as (tile height, tile width, C); edges are repeated beyond it."""
+        y, x = self.rows.origins[row], self.columns.origins[column]
+        tile = pixels[y : y + self.rows.tile_px, x : x + self.columns.tile_px]
+        below, right = self.rows.tile_px - tile.shape[0], self.columns.tile_px - tile.shape[1]
+        if below or right:
+            return np.pad(tile, ((0, below), (0, right), (0, 0)), mode="edge")
+        return tile
+
+    def add(self, out: Floats, tile: Floats, row: int, column: int) -> None:
+        """Add a weighted tile to (H, W, C); when all are added the blend is complete."""
+        y, x = self.rows.origins[row], self.columns.origins[column]
+        region = out[y : y + self.rows.tile_px, x : x + self.columns.tile_px]
+        height, width = region.shape[:2]
+        vertical = self.rows.weights(row)[:height, None, None]
+        horizontal = self.columns.weights(column)[None, :width, None]
+        region += tile[:height, :width] * vertical * horizontal
+
+
+def lay_grid(height_px: int, width_px: int, *, tile_px: int, overlap_px: int) -> TileGrid:
+    """Tiles over a picture; see :func:`lay_axis`."""
+    return TileGrid(
+        rows=lay_axis(height_px, tile_px=tile_px, overlap_px=overlap_px),
+        columns=lay_axis(width_px, tile_px=tile_px, overlap_px=overlap_px),
+    )
+
+
+def run_tiled(
+    pixels: Floats,
+    operator: Callable[[Floats], Floats],
+    grid: TileGrid,
+    *,
+    progress: Callable[[], None] = lambda: None,
+) -> Floats:
+    """Apply an operator tile by tile.
+
+    Args:
+        pixels: (H, W, C).
+        operator: Takes and gives one tile (h, w, C).
+        grid: Tiles over the picture.
+        progress: Called after each tile.
+
+    Returns:
+        (H, W, C). Beyond input and output the memory needed is that of one tile.
+    """
+    out = np.zeros_like(pixels)
+    for row, column in grid:
+        grid.add(out, operator(grid.cut(pixels, row, column)), row, column)
+        progress()
+    return out

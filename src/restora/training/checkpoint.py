@@ -1,0 +1,53 @@
+"""Checkpoints: all that is needed to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from restora.errors import WeightsError
+from restora.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A moment of a training.
+
+    Attributes:
+        recipe: The resolved recipe.
+        step: Optimiser steps done.
+        seconds: Time spent in training, validation left out.
+        network, average: State dictionaries of the weights and of their moving average.
+        optimiser: State of the optimiser.
+    """
+
+    recipe: Recipe
+    step: int
+    seconds: float
+    network: dict[str, Tensor]
+    average: dict[str, Tensor]
+    optimiser: dict[str, Any]
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write atomically: an interrupted save leaves the previous checkpoint."""
+    partial = path.with_suffix(".partial")
+    torch.save({**vars(checkpoint), "recipe": checkpoint.recipe.model_dump_json()}, partial)
+    partial.replace(path)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint; only tensors and plain values are unpickled, never code.
+
+    Raises:
+        WeightsError: The file is not a checkpoint of Restora.
+    """
+    try:
+        raw = torch.load(path, map_location="cpu", weights_only=True)
+        return Checkpoint(**{**raw, "recipe": Recipe.model_validate_json(raw["recipe"])})
+    except Exception as error:  # torch raises whatever the damage happens to hit
+        raise WeightsError(f"{path}: this is not a training checkpoint ({error}).") from error

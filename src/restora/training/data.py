@@ -1,0 +1,212 @@
+"""Photos decoded once, and training pairs cut from them.
+
+The pairs of step ``k`` are a pure function of the seed and ``k``: resuming needs no state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from restora.degradations.jpeg import JpegBatch, compress
+from restora.errors import InputError
+from restora.training.recipe import DataRecipe
+
+PHOTO_SUFFIXES = {".avif", ".bmp", ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
+BENCHMARK_QUALITIES = (10, 20, 30, 40, 50, 60)
+CLEAN_QUALITY = 100  # the label of a pair that was never compressed
+CROP_MARGIN_PX = 16  # 8 for the shift between two saves, 8 for the shift after the last
+
+
+class PhotoStore:
+    """A folder of photos as one memory-mapped array of bytes, decoded the first time only."""
+
+    def __init__(self, data: NDArray[np.uint8], index: list[tuple[int, int, int]]) -> None:
+        self._data = data
+        self._index = index  # (offset in bytes, height, width)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getitem__(self, number: int) -> NDArray[np.uint8]:
+        """Photo ``number`` as (H, W, 3) RGB."""
+        offset, height, width = self._index[number]
+        flat = self._data[offset : offset + height * width * 3]
+        return flat.reshape(height, width, 3)
+
+    @classmethod
+    def open(cls, photos: Path, *, cache: Path) -> PhotoStore:
+        """Open a folder, decoding it into ``cache`` unless that was done before.
+
+        Raises:
+            InputError: The folder holds no photos.
+        """
+        files = sorted(p for p in photos.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES)
+        if not files:
+            raise InputError(f"{photos}: no photos found (looked for {', '.join(PHOTO_SUFFIXES)}).")
+        # Names and sizes tell a changed folder; hashing the contents would cost as much as decoding.
+        listing = "\n".join(f"{p.relative_to(photos)} {p.stat().st_size}" for p in files)
+        key = hashlib.sha256(listing.encode()).hexdigest()[:16]
+        cache.mkdir(parents=True, exist_ok=True)
+        data_path, index_path = cache / f"{key}.bin", cache / f"{key}.json"
+        if not index_path.exists():  # written last, so its presence means all is there
+            index, offset = [], 0
+            with data_path.open("wb") as out:
+                for file in files:
+                    pixels = np.asarray(Image.open(file).convert("RGB"))
+                    out.write(pixels.tobytes())
+                    index.append((offset, pixels.shape[0], pixels.shape[1]))
+                    offset += pixels.size
+            index_path.write_text(json.dumps(index))
+        index = [tuple(entry) for entry in json.loads(index_path.read_text())]
+        return cls(np.memmap(data_path, np.uint8, "r"), index)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's pairs.
+
+    Attributes:
+        clean: (B, C, H, W) float32 in 0-1.
+        degraded: The same, compressed.
+        quality: (B,) float32, 1-100; 100 means never compressed.
+        teach: (B,) bool, where the controller shall get the true quality.
+    """
+
+    clean: Tensor
+    degraded: Tensor
+    quality: Tensor
+    teach: Tensor
+
+
+class JpegPairs:
+    """Clean and compressed patches. Source: FBCNN, section 4 and its released data sets."""
+
+    def __init__(
+        self, photos: PhotoStore, recipe: DataRecipe, *, channels: int, seed: int, teacher: float
+    ) -> None:
+        self._photos = photos
+        self._recipe = recipe
+        self._channels = channels
+        self._seed = seed
+        self._teacher = teacher
+        self._tensor_jpeg = JpegBatch()
+        self._usable = [
+            n for n in range(len(photos)) if min(photos[n].shape[:2]) >= recipe.patch_px + CROP_MARGIN_PX
+        ]
+        if not self._usable:
+            least_px = recipe.patch_px + CROP_MARGIN_PX
+            raise InputError(f"no photo is at least {least_px} pixels wide and high.")
+
+    def batch(self, step: int, *, device: str = "cpu") -> Batch:
+        """The pairs of optimiser step ``step``."""
+        recipe = self._recipe
+        rng = np.random.default_rng((self._seed, step))
+        count, side = recipe.batch, recipe.patch_px
+        crops = np.stack([self._crop(rng) for _ in range(count)])  # (B, P+16, P+16, C)
+        last = np.array([self._quality(rng) for _ in range(count)])
+        first = np.array([self._quality(rng) for _ in range(count)])
+        double = (rng.random(count) < recipe.double_share) & (last != CLEAN_QUALITY)
+        first[~double] = CLEAN_QUALITY
+        shifts = [(0, 0) if not d else tuple(rng.integers(8, size=2)) for d in double]
+        windows = [self._window(rng) for _ in range(count)]
+        teach = rng.random(count) < self._teacher
+
+        clean = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2)  # bytes travel, not floats
+        degraded = self._save(clean, first)
+        clean, degraded = _cut(clean, shifts, side + 8), _cut(degraded, shifts, side + 8)
+        degraded = self._save(degraded, last)
+        return Batch(
+            clean=_to_unit(_cut(clean, windows, side)),
+            degraded=_to_unit(_cut(degraded, windows, side)),
+            # Of two saves the harsher one dominates what is seen. Source: FBCNN, section 3.4.
+            quality=torch.from_numpy(np.minimum(first, last)).float().to(device),
+            teach=torch.from_numpy(teach).to(device),
+        )
+
+    def _save(self, pixels: Tensor, quality: NDArray[np.int64]) -> Tensor:
+        """Compress (B, C, H, W) bytes, each at its quality; 100 stands for not at all."""
+        touched = np.flatnonzero(quality != CLEAN_QUALITY)
+        out = pixels.clone()
+        if not len(touched):
+            return out
+        if self._recipe.codec == "tensor":
+            jpeg = self._tensor_jpeg.to(pixels.device)
+            qualities = torch.from_numpy(quality[touched]).to(pixels.device)
+            out[touched] = jpeg(pixels[touched], qualities).to(torch.uint8)
+            return out
+        for number in touched:
+            plain = pixels[number].permute(1, 2, 0).contiguous().numpy()  # (H, W, C)
+            plain = plain[..., 0] if self._channels == 1 else plain
+            saved = compress(plain, int(quality[number])).reshape(*plain.shape[:2], -1)
+            out[number] = torch.from_numpy(saved.copy()).permute(2, 0, 1)
+        return out
+
+    def _crop(self, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """A clean crop, with room for both shifts, turned and mirrored at random."""
+        side = self._recipe.patch_px + CROP_MARGIN_PX
+        photo = self._photos[self._usable[rng.integers(len(self._usable))]]
+        y = rng.integers(photo.shape[0] - side + 1)
+        x = rng.integers(photo.shape[1] - side + 1)
+        crop = np.rot90(photo[y : y + side, x : x + side], rng.integers(4))
+        if rng.random() < 0.5:
+            crop = crop[:, ::-1]
+        if self._channels == 1:
+            full_range = rng.random() < self._recipe.full_range_share
+            return np.ascontiguousarray(_luma(crop, full_range=full_range)[..., None])
+        if rng.random() < self._recipe.neutral_share:
+            crop = np.repeat(_luma(crop, full_range=True)[..., None], 3, axis=-1)
+        return np.ascontiguousarray(crop)
+
+    def _quality(self, rng: np.random.Generator) -> int:
+        recipe = self._recipe
+        if rng.random() < recipe.clean_share:
+            return CLEAN_QUALITY
+        if rng.random() < recipe.benchmark_share:
+            return int(rng.choice(BENCHMARK_QUALITIES))
+        return int(rng.integers(recipe.quality_min, recipe.quality_max + 1))
+
+    def _window(self, rng: np.random.Generator) -> tuple[int, int]:
+        """Where the patch lies in the compressed crop: on the block grid, or anywhere."""
+        if rng.random() < self._recipe.shifted_share:
+            return int(rng.integers(9)), int(rng.integers(9))
+        return 0, 0
+
+
+def validation_pictures(
+    folder: Path, *, channels: int, side_px: int = 256
+) -> Iterator[NDArray[np.uint8]]:
+    """The centre of every picture of a folder, (side, side) gray BT.601 luma or (side, side, 3)."""
+    for file in sorted(p for p in folder.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES):
+        pixels = np.asarray(Image.open(file).convert("RGB"))
+        y, x = ((length - side_px) // 16 * 8 for length in pixels.shape[:2])
+        pixels = pixels[y : y + side_px, x : x + side_px]
+        yield _luma(pixels, full_range=False) if channels == 1 else pixels
+
+
+def _cut(pixels: Tensor, corners: Sequence[tuple[int, int]], side_px: int) -> Tensor:
+    """One square window out of each picture of (B, C, H, W)."""
+    windows = [p[:, y : y + side_px, x : x + side_px] for p, (y, x) in zip(pixels, corners, strict=True)]
+    return torch.stack(windows)
+
+
+def _to_unit(pixels: Tensor) -> Tensor:
+    """Bytes to float32 in 0-1, laid out as convolutions like it."""
+    return pixels.float().div(255).contiguous(memory_format=torch.channels_last)
+
+
+def _luma(pixels: NDArray[np.uint8], *, full_range: bool) -> NDArray[np.uint8]:
+    """RGB (H, W, 3) to luma: JFIF's 0-255, or BT.601 studio range 16-235 as test sets use."""
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    if full_range:
+        return (pixels @ weights).round().astype(np.uint8)
+    return (16 + pixels @ (weights * np.float32(219 / 255))).round().astype(np.uint8)

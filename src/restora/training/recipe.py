@@ -1,0 +1,143 @@
+"""Recipes: what exactly a weight is trained with.
+
+YAML becomes a frozen model, or one error that lists every mistake with the nearest right key.
+The resolved recipe travels into checkpoint and card.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from restora._optional import require
+from restora.errors import RecipeError
+from restora.networks.fbcnn import FBCNNConfig
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataRecipe(_Section):
+    """Which pairs of clean and compressed patches the network sees."""
+
+    patch_px: int = Field(96, ge=16, multiple_of=16, description="side of a training patch")
+    batch: int = Field(16, ge=1, description="patches a step")
+    codec: Literal["libjpeg", "tensor"] = Field(
+        "libjpeg", description="file-true on the CPU, or the batched tensor JPEG for a GPU"
+    )
+    quality_min: int = Field(5, ge=1, le=100)
+    quality_max: int = Field(95, ge=1, le=100)
+    benchmark_share: float = Field(
+        0.5, ge=0, le=1, description="share of pairs drawn from 10, 20 ... 60 instead of the range"
+    )
+    clean_share: float = Field(0.08, ge=0, le=1, description="share of pairs left uncompressed")
+    double_share: float = Field(
+        0.2, ge=0, le=1, description="share of pairs saved twice, the second time off the grid"
+    )
+    shifted_share: float = Field(
+        0.25, ge=0, le=1, description="share of patches whose corner is off the 8-pixel grid"
+    )
+    full_range_share: float = Field(
+        0.25, ge=0, le=1, description="gray only: share with full-range luma instead of BT.601"
+    )
+    neutral_share: float = Field(0.05, ge=0, le=1, description="colour only: share without colour")
+
+
+class TrainRecipe(_Section):
+    """How the weights move."""
+
+    steps: int = Field(40_000, ge=1, description="optimiser steps in all")
+    warmup_steps: int = Field(300, ge=0, description="linear rise of the rate at the start")
+    decay_steps: int = Field(10_000, ge=0, description="fall of the rate to zero at the end")
+    lr: float = Field(1e-3, gt=0, description="AdamW rate between warm-up and decay")
+    weight_decay: float = Field(1e-4, ge=0)
+    clip_norm: float = Field(1.0, gt=0, description="largest gradient norm")
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights")
+    quality_weight: float = Field(0.1, ge=0, description="weight of the quality loss")
+    teacher_share: float = Field(
+        0.5, ge=0, le=1, description="share of samples whose controller gets the true quality"
+    )
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="type inside the network")
+    seed: int = 0
+
+    def lr_at(self, step: int) -> float:
+        """The rate of optimiser step ``step``, counted from 0."""
+        rise = min(1.0, (step + 1) / (self.warmup_steps + 1))
+        fall = min(1.0, max(0, self.steps - step) / max(1, self.decay_steps))
+        return self.lr * rise * fall
+
+
+class Recipe(_Section):
+    """Everything that makes a weight, but the photos and the clock."""
+
+    name: str = Field(description="name of the weight, such as fbcnn-gray-compact")
+    method: Literal["fbcnn"] = "fbcnn"
+    network: FBCNNConfig
+    data: DataRecipe = DataRecipe()
+    train: TrainRecipe = TrainRecipe()
+
+
+def load_recipe(path: Path, *, overrides: tuple[str, ...] = ()) -> Recipe:
+    """Read a YAML recipe.
+
+    Args:
+        path: The file.
+        overrides: ``"train.lr=2e-4"`` and the like; they pass the same checks.
+
+    Raises:
+        RecipeError: The file cannot be read, or holds mistakes; all of them are listed.
+    """
+    yaml = require("yaml", extra="train")
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: the recipe cannot be read ({error.strerror}).") from error
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}: this is not YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise RecipeError(f"{path}: a recipe is a table of keys; this file holds none.")
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise RecipeError(f"override {override!r} has no '='; write it like train.lr=2e-4")
+        *parents, leaf = key.split(".")
+        table = raw
+        for parent in parents:
+            table = table.setdefault(parent, {})
+            if not isinstance(table, dict):
+                raise RecipeError(f"override {override!r}: {parent} is a value, not a section.")
+        table[leaf] = yaml.safe_load(text)
+    return parse_recipe(raw, name=str(path))
+
+
+def parse_recipe(raw: dict[str, Any], *, name: str) -> Recipe:
+    """A dictionary as a :class:`Recipe`.
+
+    Raises:
+        RecipeError: Every mistake, with the place, the value and the nearest right key.
+    """
+    try:
+        return Recipe.model_validate(raw)
+    except ValidationError as error:
+        lines = [f"{name}: {error.error_count()} mistake(s) in the recipe:"]
+        for mistake in error.errors():
+            where = ".".join(str(part) for part in mistake["loc"])
+            if mistake["type"] == "extra_forbidden":
+                near = _nearest_key(mistake["loc"])
+                hint = f"; did you mean {near}?" if near else ""
+                lines.append(f"  {where}: no such key{hint}")
+            else:
+                lines.append(f"  {where}: {mistake['msg']} (got {mistake['input']!r})")
+        raise RecipeError("\n".join(lines)) from error
+
+
+def _nearest_key(location: tuple[int | str, ...]) -> str | None:
+    model: Any = Recipe
+    for part in location[:-1]:
+        model = model.model_fields[str(part)].annotation
+    near = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1, cutoff=0.5)
+    return near[0] if near else None

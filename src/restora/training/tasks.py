@@ -1,0 +1,72 @@
+"""What a step and a validation are, for each method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from restora.degradations.jpeg import compress
+from restora.networks.fbcnn import FBCNN, quality_to_strength, strength_to_quality
+from restora.training.data import Batch, validation_pictures
+from restora.training.recipe import TrainRecipe
+
+VALIDATION_QUALITIES = (10, 40)
+
+
+def fbcnn_loss(
+    network: FBCNN, batch: Batch, recipe: TrainRecipe
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """L1 on the pixels plus weighted L1 on the strength. Source: FBCNN, section 3.3.
+
+    Where the batch says so the controller gets the true strength, so that it learns even
+    while the prediction is still bad; elsewhere it gets the prediction, undetached.
+
+    Returns:
+        The loss, and its parts for the log.
+    """
+    strength = quality_to_strength(batch.quality)[:, None]
+    given = torch.where(batch.teach[:, None], strength, torch.nan)
+    restored, predicted = network(batch.degraded, given)
+    pixel = functional.l1_loss(restored.float(), batch.clean)
+    quality = functional.l1_loss(predicted.float(), strength)
+    return pixel + recipe.quality_weight * quality, {"pixel": pixel, "quality": quality}
+
+
+class FBCNNValidation:
+    """Blind PSNR and quality error on a folder of clean pictures, compressed once up front."""
+
+    def __init__(self, folder: Path, *, channels: int) -> None:
+        clean = list(validation_pictures(folder, channels=channels))
+        self._clean = [c.astype(np.float64) for c in clean]
+        self._compressed = {q: [compress(c, q) for c in clean] for q in VALIDATION_QUALITIES}
+
+    @torch.no_grad()
+    def __call__(self, network: FBCNN) -> dict[str, float]:
+        """``psnr_<q>`` and ``jpeg_<q>`` in dB and ``quality_error_<q>``, means over the pictures."""
+        scores: dict[str, float] = {}
+        for quality, pictures in self._compressed.items():
+            rows = []
+            for clean, picture in zip(self._clean, pictures, strict=True):
+                planes = picture[..., None] if picture.ndim == 2 else picture
+                tensor = torch.from_numpy(planes.copy()).permute(2, 0, 1)[None].float() / 255
+                restored, strength = network(tensor.contiguous(memory_format=torch.channels_last))
+                out = restored[0].permute(1, 2, 0).mul(255).round().clamp(0, 255).double().numpy()
+                predicted = float(strength_to_quality(strength)[0, 0])
+                rows.append(
+                    (
+                        _psnr(out.reshape(clean.shape), clean),
+                        _psnr(picture.astype(np.float64), clean),
+                        abs(predicted - quality),
+                    )
+                )
+            names = (f"psnr_{quality}", f"jpeg_{quality}", f"quality_error_{quality}")
+            scores.update(zip(names, (float(v) for v in np.mean(rows, axis=0)), strict=True))
+        return scores
+
+
+def _psnr(a: np.ndarray[tuple[int, ...], np.dtype[np.float64]], b: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+    return float(10 * np.log10(255**2 / np.mean((a - b) ** 2)))
