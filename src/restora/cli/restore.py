@@ -119,11 +119,10 @@ def check_output(format: str | None, bits: int | None, jpeg_quality: int) -> Non
         UsageError: The message names the option and its values.
     """
     from restora.errors import UsageError
-    from restora.images import FORMAT_SUFFIXES
+    from restora.images.formats import writable_name
 
-    formats = [name.lower() for name in FORMAT_SUFFIXES]
-    if format is not None and format not in [*formats, "same"]:
-        raise UsageError(f"--format is one of {', '.join(formats)} or same, not {format!r}.")
+    if format not in (None, "same"):
+        writable_name(format)
     if bits not in (None, 8, 16):
         raise UsageError(f"--bits is 8 or 16, not {bits}.")
     if not 1 <= jpeg_quality <= 100:

@@ -11,12 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from restora.errors import InputError, OutputError, RestoraError, UsageError
-from restora.images import FORMAT_SUFFIXES
+from restora.images.formats import SUFFIXES, WRITABLE, format_of_suffix, writable_name
 
-PICTURE_SUFFIXES = {
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff",
-    ".webp", ".avif", ".bmp", ".ppm", ".pgm", ".pnm", ".gif",
-}  # fmt: skip
+PICTURE_SUFFIXES = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
 
 Existing = Literal["refuse", "overwrite", "skip"]
 
@@ -70,7 +67,7 @@ def find_jobs(
         len(found) == 1
         and not Path(inputs[0]).is_dir()
         and not out.is_dir()
-        and out.suffix.lower() in SUFFIX_FORMATS
+        and format_of_suffix(out) in WRITABLE
     )
     if one_file:
         jobs = [Job(found[0][0], out)]
@@ -83,13 +80,10 @@ def find_jobs(
     return jobs
 
 
-SUFFIX_FORMATS = {suffix: name for name, suffixes in FORMAT_SUFFIXES.items() for suffix in suffixes}
-
-
 def _suffix(source: Path, format: str | None) -> str:
     if format == "same":
-        return source.suffix if source.suffix.lower() in SUFFIX_FORMATS else ".png"
-    return FORMAT_SUFFIXES[(format or "png").upper()][0]
+        return source.suffix if format_of_suffix(source) in WRITABLE else ".png"
+    return SUFFIXES[writable_name(format or "png")][0]
 
 
 def _resolve(text: str) -> list[tuple[Path, Path]]:

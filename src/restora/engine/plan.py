@@ -79,7 +79,7 @@ def choose_route(
             (model.color, model.gray),
             "CMYK picture: the inks as colours, black as gray, and it stays CMYK",
         )
-    if picture.is_neutral():
+    if picture.is_neutral:
         return "neutral", (model.gray,), "colour file without colour: the gray network on one plane"
     return "color", (model.color,), "colour picture: the colour network"
 

@@ -1,1 +1,22 @@
 """Pictures: files to pixels and back, with everything else a file holds."""
+
+from __future__ import annotations
+
+from restora.images.colour import bt601_luma, jfif_luma, rgb_from_ycbcr, ycbcr_from_rgb
+from restora.images.picture import Metadata, Picture
+from restora.images.read import MAX_PIXELS, read, read_bytes
+from restora.images.write import encode, write
+
+__all__ = [
+    "MAX_PIXELS",
+    "Metadata",
+    "Picture",
+    "bt601_luma",
+    "encode",
+    "jfif_luma",
+    "read",
+    "read_bytes",
+    "rgb_from_ycbcr",
+    "write",
+    "ycbcr_from_rgb",
+]

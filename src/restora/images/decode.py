@@ -114,6 +114,8 @@ def cut_off(request: Request, how_much: str = "") -> InputError:
 
 def salvage_note(rows: int, height_px: int) -> str:
     """The sentence for the user about a rescued part."""
+    if rows == height_px:
+        return "The file is damaged: all rows could be decoded, but some of them may be wrong."
     percent = 100 * rows // height_px
     return f"The file is damaged: about {rows} of {height_px} rows ({percent} %) could be decoded."
 
@@ -183,4 +185,6 @@ def _simpler(image: Image.Image) -> Image.Image:
 
 def _fits_16_bits(image: Image.Image) -> bool:
     low, high = image.getextrema()
-    return isinstance(low, int | float) and isinstance(high, int | float) and 0 <= low <= high < 65536
+    return (
+        isinstance(low, int | float) and isinstance(high, int | float) and 0 <= low <= high < 65536
+    )

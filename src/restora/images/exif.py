@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import struct
 
-from restora.images.ifd import Entry, byte_order, numbers, read_ifd
+from restora.images.ifd import Entry, Order, byte_order, numbers, read_ifd
 
-__all__ = ["exif_dpi", "exif_is_sound", "exif_orientation", "exif_with_orientation", "strip_prefix"]
+__all__ = [
+    "exif_dpi",
+    "exif_is_sound",
+    "exif_orientation",
+    "exif_with_orientation",
+    "resolution",
+    "strip_prefix",
+]
 
 _ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 0x0112, 282, 283, 296
 _CM_PER_INCH = 2.54
@@ -62,12 +69,11 @@ def exif_dpi(exif: bytes) -> tuple[float, float] | None:
     return resolution(entries, order=order) if entries and order else None
 
 
-def resolution(entries: dict[int, Entry], *, order: str) -> tuple[float, float] | None:
+def resolution(entries: dict[int, Entry], *, order: Order) -> tuple[float, float] | None:
     """Dots per inch from the tags of a directory, EXIF's or TIFF's own."""
-    kind = ">" if order == ">" else "<"
-    across = numbers(entries.get(_X_RESOLUTION), order=kind)
-    down = numbers(entries.get(_Y_RESOLUTION), order=kind)
-    unit = (numbers(entries.get(_UNIT), order=kind) or (2,))[0]  # inches if nothing is said
+    across = numbers(entries.get(_X_RESOLUTION), order=order)
+    down = numbers(entries.get(_Y_RESOLUTION), order=order)
+    unit = (numbers(entries.get(_UNIT), order=order) or (2,))[0]  # inches if nothing is said
     if not across or not down or across[0] <= 0 or down[0] <= 0 or unit not in {2, 3}:
         return None
     factor = _CM_PER_INCH if unit == 3 else 1.0

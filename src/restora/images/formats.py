@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -68,7 +69,7 @@ _STRANGERS = (
 )
 
 
-def sniff(data: bytes) -> str | None:
+def sniff(data: bytes) -> str | None:  # noqa: PLR0911 one line a format
     """The format by its first bytes, as a key of ``SUFFIXES``, or None."""
     brand = data[8:12]
     if data.startswith(b"\xff\xd8\xff"):
@@ -100,7 +101,7 @@ def stranger(data: bytes) -> str | None:
     return None
 
 
-def format_of_suffix(path: str | PurePath) -> str | None:
+def format_of_suffix(path: str | os.PathLike[str]) -> str | None:
     """The format a file name promises, as a key of ``SUFFIXES``, or None."""
     suffix = PurePath(path).suffix.lower()
     return next((name for name, suffixes in SUFFIXES.items() if suffix in suffixes), None)

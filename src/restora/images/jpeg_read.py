@@ -171,10 +171,10 @@ def _judge_missing_end(
         if not request.salvage:
             raise cut_off(request, ", the finer detail of this progressive JPEG is missing")
         return "The file is cut off: of this progressive JPEG the finer detail is missing."
-    if not request.salvage:
-        raise cut_off(request, f": about {rows} of {image.height} rows decode")
     if rows == 0:
         raise InputError(f"{request.name} is cut off and nothing of it decodes.")
+    if not request.salvage:
+        raise cut_off(request, f": about {rows} of {image.height} rows decode")
     return salvage_note(rows, image.height)
 
 

@@ -56,7 +56,7 @@ class RawMetadata:
             exif=exif or None,
             xmp=self.xmp or None,
             dpi=dpi,
-            orientation=orientation if orientation in range(1, 9) else 1,
+            orientation=orientation if orientation and 1 <= orientation <= 8 else 1,
             comment=self.comment,
             photoshop=self.photoshop or None,
         )

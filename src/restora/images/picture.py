@@ -13,7 +13,7 @@ from restora.images.orientation import apply_orientation
 __all__ = ["Alpha", "Metadata", "Picture", "Pixels", "Space"]
 
 Pixels: TypeAlias = NDArray[np.float32]
-Alpha: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
+Alpha: TypeAlias = NDArray[np.uint8 | np.uint16]
 Space: TypeAlias = Literal["gray", "rgb", "cmyk"]
 
 CHANNELS: dict[Space, int] = {"gray": 1, "rgb": 3, "cmyk": 4}

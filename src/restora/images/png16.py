@@ -19,16 +19,14 @@ from PIL import ImageFile, PngImagePlugin
 from restora.images.decode import Decoded, Request, load
 from restora.images.picture import Alpha, Metadata
 from restora.images.png_chunks import SIGNATURE, Chunk, chunk, metadata_chunks
-from restora.images.samples import band, floats, strips
+from restora.images.samples import band, floats, joined, strips
 
 __all__ = ["decode_png16", "encode_png16"]
 
 Fetch = Callable[[int, int], NDArray[np.uint16]]
 
 
-def decode_png16(
-    header: Chunk, rest: bytes, request: Request
-) -> tuple[Decoded, int | None, Fetch]:
+def decode_png16(header: Chunk, rest: bytes, request: Request) -> tuple[Decoded, int | None, Fetch]:
     """Decode a 16-bit PNG.
 
     Args:
@@ -54,8 +52,8 @@ def decode_png16(
         rows = load(image, request)
 
         def fetch(top: int, bottom: int) -> NDArray[np.uint16]:
-            both = band(image, top, bottom).astype(np.uint16)
-            return both[..., ::2] << 8 | both[..., 1::2]
+            both = band(image, top, bottom)
+            return joined(both[..., ::2], both[..., 1::2])
     else:
         mode = "RGB" if colour_type == 2 else "RGBA"
         # "16L" means the second byte is the high one: in a file where the first one is, that
@@ -65,8 +63,7 @@ def decode_png16(
         load(low, request)
 
         def fetch(top: int, bottom: int) -> NDArray[np.uint16]:
-            high = band(image, top, bottom).astype(np.uint16)
-            return high << 8 | band(low, top, bottom)
+            return joined(band(image, top, bottom), band(low, top, bottom))
 
     colours = 1 if colour_type in {0, 4} else 3
     shape = (image.height, image.width, colours)

@@ -22,11 +22,23 @@ _INFLATED_MAX_BYTES = 64 << 20  # no honest profile is larger; a hostile one wou
 
 @dataclass(frozen=True)
 class Chunk:
-    """One chunk: its four-letter kind and its body, shorter than promised if the file ends."""
+    """One chunk of a file.
+
+    Attributes:
+        kind: Its four letters.
+        body: What it holds; shorter than promised if the file ends.
+        checksum: As stored, right or wrong; not 4 bytes long if the file ends.
+    """
 
     kind: bytes
     body: bytes
-    whole: bool = True
+    checksum: bytes
+
+    def again(self) -> bytes:
+        """The chunk as it stood in the file; a cut one gets a checksum that fits what is left."""
+        if len(self.checksum) < 4:
+            return chunk(self.kind, self.body)
+        return struct.pack(">I", len(self.body)) + self.kind + self.body + self.checksum
 
 
 def read_chunks(data: bytes) -> list[Chunk]:
@@ -36,7 +48,7 @@ def read_chunks(data: bytes) -> list[Chunk]:
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 8 + length
-        chunks.append(Chunk(kind, data[at + 8 : end], whole=end + 4 <= len(data)))
+        chunks.append(Chunk(kind, data[at + 8 : end], data[end : end + 4]))
         if kind == b"IEND":
             break
         at = end + 4
@@ -55,7 +67,9 @@ def read_metadata(chunks: list[Chunk]) -> RawMetadata:
         try:
             _take(entry, raw)
         except (ValueError, zlib.error, struct.error):
-            raw.notes.append(f"The {entry.kind.decode('latin-1')} chunk is damaged and was left out.")
+            raw.notes.append(
+                f"The {entry.kind.decode('latin-1')} chunk is damaged and was left out."
+            )
     return raw
 
 

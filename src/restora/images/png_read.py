@@ -45,17 +45,16 @@ def read_png(data: bytes, request: Request) -> Picture:
     pixels = [entry for entry in chunks if entry.kind == b"IDAT"]
     if header is None or len(header.body) != 13 or not any(entry.body for entry in pixels):
         raise InputError(f"{request.name} is cut off inside its header: there is no picture in it.")
-    width, height, depth, colour_type = struct.unpack(">IIBB", header.body[:10])
+    width, height = struct.unpack(">II", header.body[:8])
     check_size(request, width_px=width, height_px=height)
     kinds = {b"PLTE", b"IDAT"}
-    # A cut last chunk gets a new checksum; what of it is missing, the decoder will find out.
-    rest = b"".join(_again(entry, data) for entry in chunks if entry.kind in kinds)
+    rest = b"".join(entry.again() for entry in chunks if entry.kind in kinds)
     rest += chunk(b"IEND", b"")
     see_through = next((entry.body for entry in chunks if entry.kind == b"tRNS"), None)
     ended = chunks[-1].kind == b"IEND"
     try:
         with guarded(request):
-            decoded, rows = _decode(header, rest, see_through, depth, colour_type, request)
+            decoded, rows = _decode(header, rest, see_through, request)
     except InputError as error:
         if not ended and not request.salvage:
             raise cut_off(request) from error
@@ -80,22 +79,10 @@ def read_png(data: bytes, request: Request) -> Picture:
     )
 
 
-def _again(entry: Chunk, data: bytes) -> bytes:
-    """The chunk for the decoder: as it stood in the file, checksum included, if it is whole."""
-    if not entry.whole:
-        return chunk(entry.kind, entry.body)
-    at = data.find(struct.pack(">I", len(entry.body)) + entry.kind + entry.body[:64])
-    return data[at : at + len(entry.body) + 12]
-
-
 def _decode(
-    header: Chunk,
-    rest: bytes,
-    see_through: bytes | None,
-    depth: int,
-    colour_type: int,
-    request: Request,
+    header: Chunk, rest: bytes, see_through: bytes | None, request: Request
 ) -> tuple[Decoded, int | None]:
+    depth, colour_type = header.body[8:10]
     if depth == 16:
         decoded, rows, fetch = decode_png16(header, rest, request)
         if see_through is not None and colour_type in {0, 2}:

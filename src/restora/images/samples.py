@@ -15,7 +15,7 @@ from PIL import Image
 
 from restora.images.picture import Alpha, Pixels
 
-__all__ = ["alpha_as", "band", "floats", "pillow_floats", "strips", "whole_numbers"]
+__all__ = ["alpha_as", "band", "floats", "joined", "pillow_floats", "strips", "whole_numbers"]
 
 _STRIP_PX = 1 << 19
 
@@ -73,7 +73,15 @@ def band(image: Image.Image, top: int, bottom: int) -> NDArray[Any]:
     return np.asarray(image.crop((0, top, image.width, bottom)))
 
 
-def whole_numbers(pixels: Pixels, *, bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def joined(high: NDArray[np.uint8], low: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """16-bit samples from their two bytes, arrays of one shape."""
+    samples = high.astype(np.uint16)
+    samples <<= 8
+    samples |= low
+    return samples
+
+
+def whole_numbers(pixels: Pixels, *, bits: int) -> NDArray[np.uint8 | np.uint16]:
     """Whole numbers for a file: clipped, rounded to the nearest; NaN becomes 0.
 
     Args:
@@ -83,8 +91,8 @@ def whole_numbers(pixels: Pixels, *, bits: int) -> NDArray[np.uint8] | NDArray[n
     Returns:
         ``(H, W, C)`` uint8 or uint16, contiguous.
     """
-    height, width, channels = pixels.shape
-    result = np.empty(pixels.shape, np.uint8 if bits == 8 else np.uint16)
+    height, width = pixels.shape[:2]
+    result: NDArray[Any] = np.empty(pixels.shape, np.uint8 if bits == 8 else np.uint16)
     peak = np.float32((1 << bits) - 1)
     for top, bottom in strips(height, width):
         rows = np.fmax(pixels[top:bottom], np.float32(0))  # fmax, unlike clip, drops NaN

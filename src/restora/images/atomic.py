@@ -1,0 +1,65 @@
+"""Writing a file so that there is either the whole new one or still the old one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from restora.errors import OutputError
+
+__all__ = ["write_atomically"]
+
+_REASONS = {
+    errno.ENOENT: "its folder does not exist",
+    errno.ENOTDIR: "a part of its path is a file, not a folder",
+    errno.EISDIR: "it is a folder",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EROFS: "the disk is read-only",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.ENAMETOOLONG: "the name is too long",
+}
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file, all or nothing.
+
+    The bytes go to a temporary file beside the target, reach the disk, and then take the target's
+    name in one step. Whatever interrupts this, even Ctrl-C, leaves the old file as it was and no
+    temporary behind. A symbolic link keeps pointing where it did. The new file gets the permissions
+    of any new file (umask). Devices and pipes, which cannot be replaced, are written to directly.
+
+    Raises:
+        OutputError: The operating system refuses; the message says why.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a directory")
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)
+            return
+        _replace(target, data)
+    except (OSError, ValueError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        reason = _REASONS.get(number or 0) or getattr(error, "strerror", None) or str(error)
+        raise OutputError(f"{os.fspath(path)} cannot be written: {reason}.") from error
+
+
+def _replace(target: Path, data: bytes) -> None:
+    # A name of its own length, not the target's plus something: that could get too long.
+    temporary = target.with_name(f".restora-{secrets.token_hex(8)}.part")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,211 @@
+"""Files to pictures.
+
+The content decides what a file is, never its name. Every problem is one sentence with the name of
+the file; problems with metadata are notes on the picture, because the pixels are still good.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    PpmImagePlugin,
+    WebPImagePlugin,
+)
+
+from restora.errors import InputError
+from restora.images.decode import (
+    Request,
+    check_size,
+    cut_off,
+    damaged,
+    from_pillow,
+    guarded,
+    load,
+    salvage_note,
+)
+from restora.images.formats import READABLE, format_of_suffix, sniff, stranger
+from restora.images.jpeg_read import read_jpeg
+from restora.images.metadata_in import RawMetadata
+from restora.images.picture import Picture
+from restora.images.png_read import read_png
+from restora.images.tiff_read import read_tiff
+
+__all__ = ["MAX_PIXELS", "read", "read_bytes"]
+
+MAX_PIXELS = 250_000_000  # 3 GB as float32; larger than any camera's single shot
+
+_OWN_READERS = {"JPEG": read_jpeg, "PNG": read_png, "TIFF": read_tiff}
+_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+}
+_WARNINGS_LOCK = threading.Lock()
+
+
+def read(
+    path: str | os.PathLike[str], *, salvage: bool = False, max_pixels: int = MAX_PIXELS
+) -> Picture:
+    """Read a picture from a file.
+
+    Args:
+        path: JPEG, PNG, TIFF, WebP, AVIF, BMP, PPM or GIF.
+        salvage: Keep the part of a damaged file that decodes.
+        max_pixels: Refuse larger pictures by their header, before they are decoded.
+
+    Returns:
+        The picture in stored orientation; ``notes`` says what was odd.
+
+    Raises:
+        InputError: The file is missing, unreadable, damaged, too large or no picture.
+    """
+    name = os.fspath(path)
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"There is no file {name}.") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{name} is a folder, not a picture.") from error
+    except PermissionError as error:
+        raise InputError(f"{name} may not be read: permission denied.") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise InputError(f"{name} cannot be read ({reason or error}).") from error
+    return read_bytes(data, name=name, salvage=salvage, max_pixels=max_pixels)
+
+
+def read_bytes(
+    data: bytes, *, name: str, salvage: bool = False, max_pixels: int = MAX_PIXELS
+) -> Picture:
+    """Read a picture from the bytes of a file.
+
+    Args:
+        data: The whole file.
+        name: What messages call it; its suffix is compared with the content.
+        salvage: Keep the part of a damaged file that decodes.
+        max_pixels: Refuse larger pictures by their header, before they are decoded.
+
+    Returns:
+        The picture in stored orientation; ``notes`` says what was odd.
+
+    Raises:
+        InputError: The bytes are damaged, too large or no picture.
+    """
+    if not data:
+        raise InputError(f"{name} is empty (0 bytes).")
+    found = sniff(data)
+    if found is None:
+        other = stranger(data)
+        what = f"is a {other} file" if other else "is not a picture Restora knows"
+        raise InputError(f"{name} {what}; Restora reads {READABLE}.")
+    request = Request(name, salvage=salvage, max_pixels=max_pixels)
+    reader = _OWN_READERS.get(found)
+    if reader is not None:
+        with guarded(request):
+            picture = reader(data, request)
+    else:
+        picture = _read_by_plugin(data, found, request)
+    promised = format_of_suffix(name)
+    if promised not in {None, found}:
+        note = f"The name says {promised}, the content is {found}; the content was believed."
+        picture = replace(picture, notes=(*picture.notes, note))
+    return picture
+
+
+def _read_by_plugin(data: bytes, found: str, request: Request) -> Picture:
+    try:
+        image = _open(data, found)
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{request.name} is larger than the WebP reader accepts.") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        if _is_cut_riff(data):
+            raise cut_off(request) from error
+        raise damaged(request, error or "its header makes no sense") from error
+    check_size(request, width_px=image.width, height_px=image.height)
+    if found == "GIF":
+        _check_gif_frame(data, request)
+    try:
+        rows = load(image, request)
+    except InputError as error:
+        if _is_cut_riff(data):
+            raise cut_off(request) from error
+        raise
+    notes = [] if rows is None else [salvage_note(rows, image.height)]
+    with guarded(request):
+        decoded = from_pillow(image, request)
+    frames = getattr(image, "n_frames", 1) if found in {"WEBP", "AVIF"} else 1
+    if frames > 1 or (found == "GIF" and data.count(b"\x21\xf9\x04") > 1):
+        notes.append("The file is animated; its first frame was taken.")
+    raw = _metadata(image)
+    metadata = raw.settle()
+    return Picture(
+        pixels=decoded.pixels,
+        space=decoded.space,
+        bits=decoded.bits,
+        alpha=decoded.alpha,
+        metadata=metadata,
+        format=found,
+        notes=(*notes, *raw.notes),
+    )
+
+
+def _open(data: bytes, found: str) -> ImageFile.ImageFile:
+    plugin = _PLUGINS[found]
+    if found != "AVIF" or b"Exif" not in data[:65536]:
+        return plugin(io.BytesIO(data))
+    # Pillow parses EXIF while it opens AVIF, warns if that is damaged, and offers no way around.
+    # Python's filters belong to the whole process, so at least no two of our threads change them.
+    with _WARNINGS_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return plugin(io.BytesIO(data))
+
+
+def _metadata(image: Image.Image) -> RawMetadata:
+    def raw_bytes(key: str) -> bytes | None:
+        value = image.info.get(key)
+        return value if isinstance(value, bytes) else None
+
+    raw = RawMetadata(
+        icc=raw_bytes("icc_profile"),
+        exif=raw_bytes("exif"),
+        xmp=raw_bytes("xmp"),
+        comment=raw_bytes("comment"),
+    )
+    dpi = image.info.get("dpi")
+    if isinstance(dpi, tuple) and len(dpi) == 2:
+        raw.dpi = (float(dpi[0]), float(dpi[1]))
+    return raw
+
+
+def _is_cut_riff(data: bytes) -> bool:
+    return data[:4] == b"RIFF" and int.from_bytes(data[4:8], "little") + 8 > len(data)
+
+
+def _check_gif_frame(data: bytes, request: Request) -> None:
+    """Check the first frame's own size, which may reach beyond the picture the header states."""
+    at = 13 + (3 << ((data[10] & 7) + 1) if len(data) > 10 and data[10] & 0x80 else 0)
+    while at + 10 <= len(data) and data[at] == 0x21:  # skip extensions, block by block
+        at += 2
+        while at < len(data) and data[at]:
+            at += 1 + data[at]
+        at += 1
+    if at + 10 <= len(data) and data[at] == 0x2C:
+        left, top, width, height = (
+            int.from_bytes(data[at + k : at + k + 2], "little") for k in (1, 3, 5, 7)
+        )
+        check_size(request, width_px=left + width, height_px=top + height)

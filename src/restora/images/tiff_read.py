@@ -1,0 +1,271 @@
+"""Reading TIFF of 8 and 16 bits a sample.
+
+Pillow decodes, but sees a directory reduced to what describes the pixels: it warns about odd
+metadata through Python's warnings, and turns the picture by itself. Colour with 16 bits, which
+Pillow would cut to 8, is decoded twice, once for each byte. What Pillow does not know goes to
+tifffile.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ImageFile, TiffImagePlugin
+
+from restora.errors import InputError
+from restora.images.decode import (
+    Decoded,
+    Request,
+    check_size,
+    cut_off,
+    damaged,
+    from_pillow,
+    guarded,
+    load,
+    salvage_note,
+)
+from restora.images.exif import resolution
+from restora.images.ifd import Entry, Order, byte_order, numbers, read_ifd
+from restora.images.metadata_in import RawMetadata
+from restora.images.picture import Picture, Space
+from restora.images.samples import band, floats, joined, strips
+from restora.images.tiff_exif import ORIENTATION_TAG, STRUCTURE_TAGS, collect_exif
+
+__all__ = ["read_tiff"]
+
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 258, 262, 322, 323
+_PLANAR, _SAMPLE_FORMAT = 284, 339
+_XMP, _PHOTOSHOP, _ICC = 700, 34377, 34675
+# Tags that hold one value; with more, Pillow would warn.
+_SINGLE = {254, 256, 257, 259, 262, 266, 277, 278, 284, 317, 322, 323, 332}
+
+
+def read_tiff(data: bytes, request: Request) -> Picture:
+    """Decode the first picture of a TIFF file.
+
+    Raises:
+        InputError: It is cut off, damaged, too large, or packed in a way that cannot be undone.
+    """
+    order = byte_order(data)
+    if order is None:
+        return _read_big(data, request)
+    found = None
+    if len(data) >= 8:
+        found = read_ifd(data, order=order, at=struct.unpack_from(order + "I", data, 4)[0])
+    if found is None:
+        raise InputError(f"{request.name} is cut off: its table of contents is missing.")
+    entries, following = found
+    _check(entries, order=order, request=request)
+    with guarded(request):
+        lean = _lean(data, entries, order=order)
+        planes = numbers(entries.get(_PLANAR), order=order)[:1] == (2,)
+        if planes and numbers(entries.get(_BITS), order=order)[:1] == (16,):
+            # Pillow would take each byte of such a plane for a sample
+            decoded, rows = _decode_by_tifffile(lean, request), None
+        else:
+            decoded, rows = _decode(lean, request)
+    raw = _metadata(data, entries, order=order)
+    metadata = raw.settle()
+    notes = [] if rows is None else [salvage_note(rows, decoded.pixels.shape[0])]
+    frames = _count(data, following, order=order)
+    if frames > 1:
+        notes.append(f"The file holds {frames} pictures; the first was taken.")
+    return _picture(decoded, raw, notes, metadata=metadata)
+
+
+def _picture(decoded: Decoded, raw: RawMetadata, notes: list[str], *, metadata: Any) -> Picture:
+    return Picture(
+        pixels=decoded.pixels,
+        space=decoded.space,
+        bits=decoded.bits,
+        alpha=decoded.alpha,
+        metadata=metadata,
+        format="TIFF",
+        notes=(*notes, *raw.notes),
+    )
+
+
+def _check(entries: dict[int, Entry], *, order: Order, request: Request) -> None:
+    def first(tag: int, default: float) -> int:
+        return int((numbers(entries.get(tag), order=order) or (default,))[0])
+
+    check_size(request, width_px=first(_WIDTH, 0), height_px=first(_HEIGHT, 0))
+    if _TILE_WIDTH in entries:  # a single tile may be larger than the whole picture
+        side = {"width_px": first(_TILE_WIDTH, 0), "height_px": first(_TILE_HEIGHT, 0)}
+        check_size(request, **side)
+    bits, sample_format = first(_BITS, 1), first(_SAMPLE_FORMAT, 1)
+    if bits not in {1, 2, 4, 8, 16} or sample_format not in {1, 4}:
+        kind = {2: "signed", 3: "floating point"}.get(sample_format, "whole-number")
+        raise InputError(
+            f"{request.name} holds {bits}-bit {kind} samples; "
+            f"Restora reads TIFF with up to 8 or 16 bits, unsigned."
+        )
+
+
+def _lean(data: bytes, entries: dict[int, Entry], *, order: Order) -> bytes:
+    """The same file with a directory, at its end, that holds only what describes the pixels."""
+    kept = [
+        struct.pack(
+            order + "HHI", tag, entry.kind, 1 if tag in _SINGLE and entry.inline else entry.count
+        )
+        + entry.field
+        for tag, entry in sorted(entries.items())
+        if tag in STRUCTURE_TAGS and entry.data
+    ]
+    padding = b"\0" * (len(data) % 2)
+    directory = struct.pack(order + "H", len(kept)) + b"".join(kept) + bytes(4)
+    start = data[:4] + struct.pack(order + "I", len(data) + len(padding))
+    return b"".join([start, memoryview(data)[8:], padding, directory])
+
+
+def _decode(data: bytes, request: Request) -> tuple[Decoded, int | None]:
+    try:
+        image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+    except Exception as error:
+        if "too short" in str(error) or "cut" in str(error):
+            raise cut_off(request) from error
+        return _decode_by_tifffile(data, request), None
+    check_size(request, width_px=image.width, height_px=image.height)
+    rawmodes = {_rawmode(tile) for tile in image.tile}
+    colour16 = any(";16" in rawmode and not rawmode.startswith("I;") for rawmode in rawmodes)
+    if colour16:
+        return _decode_colour16(data, image, request)
+    inverted = image.mode.startswith("I;16") and image.tag_v2.get(_PHOTOMETRIC) == 0
+    rows = load(image, request)
+    decoded = from_pillow(image, request)
+    if inverted:  # white is 0; Pillow turns that round for 8 bits only
+        np.subtract(np.float32(1), decoded.pixels, out=decoded.pixels)
+    return decoded, rows
+
+
+def _rawmode(tile: Any) -> str:
+    return str(tile.args if isinstance(tile.args, str) else tile.args[0])
+
+
+def _rest(tile: Any) -> tuple[Any, ...]:
+    return () if isinstance(tile.args, str) else tuple(tile.args)[1:]
+
+
+def _decode_colour16(
+    data: bytes, image: ImageFile.ImageFile, request: Request
+) -> tuple[Decoded, int | None]:
+    rawmode = _rawmode(image.tile[0])
+    family, _, end = rawmode.partition(";16")
+    premultiplied = family == "RGBa"
+    family = "RGBA" if premultiplied else family  # the bytes as they are; divided below
+    if end == "N":
+        end = "L" if sys.byteorder == "little" else "B"
+    ends = {"high": end, "low": "B" if end == "L" else "L"}
+    high, low = image, TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+    for part, which in ((high, "high"), (low, "low")):
+        part.tile = [
+            tile._replace(args=(f"{family};16{ends[which]}", *_rest(tile))) for tile in part.tile
+        ]
+    rows = load(high, request)
+    load(low, request)
+
+    def fetch(top: int, bottom: int) -> NDArray[np.uint16]:
+        return joined(band(high, top, bottom), band(low, top, bottom))
+
+    space: Space = "cmyk" if high.mode == "CMYK" else "rgb"
+    colours = 4 if space == "cmyk" else 3
+    shape = (image.height, image.width, colours)
+    pixels = floats(lambda top, end: fetch(top, end)[..., :colours], shape=shape, peak=65535)
+    alpha = None
+    if high.mode == "RGBA":
+        alpha = np.empty(shape[:2], np.uint16)
+        for top, bottom in strips(*shape[:2]):
+            alpha[top:bottom] = fetch(top, bottom)[..., 3]
+            if premultiplied:
+                share = alpha[top:bottom, :, None] / np.float32(65535)
+                part_pixels = pixels[top:bottom]
+                np.divide(part_pixels, share, out=part_pixels, where=share > 0)
+                np.minimum(part_pixels, np.float32(1), out=part_pixels)
+    return Decoded(pixels, space, bits=16, alpha=alpha), rows
+
+
+def _read_big(data: bytes, request: Request) -> Picture:
+    """BigTIFF, whose directories have another layout: pixels and no metadata."""
+    with guarded(request):
+        decoded = _decode_by_tifffile(data, request)
+    raw = RawMetadata(notes=["The metadata of a BigTIFF file is not read and was left out."])
+    return _picture(decoded, raw, [], metadata=raw.settle())
+
+
+def _decode_by_tifffile(data: bytes, request: Request) -> Decoded:
+    """The rest: planes one after the other, gray with alpha at 16 bits, BigTIFF."""
+    import tifffile  # noqa: PLC0415 it takes longer to import than most pictures to read
+
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages[0]
+        check_size(request, width_px=page.imagewidth, height_px=page.imagelength)
+        try:
+            samples = page.asarray()
+        except ValueError as error:
+            if "imagecodecs" in str(error):
+                raise InputError(
+                    f"{request.name} is packed with {page.compression.name}, which needs one more "
+                    f"package: pip install imagecodecs"
+                ) from error
+            raise
+        photometric, extra = int(page.photometric), tuple(int(kind) for kind in page.extrasamples)
+        planar = int(page.planarconfig) == 2
+    if samples.dtype not in (np.uint8, np.uint16) or photometric not in {0, 1, 2, 5}:
+        raise damaged(
+            request, "its kind of samples is not one of gray, RGB or CMYK at 8 or 16 bits"
+        )
+    if samples.ndim == 2:
+        samples = samples[..., None]
+    elif planar:
+        samples = np.moveaxis(samples, 0, -1)
+    spaces: dict[int, tuple[Space, int]] = {2: ("rgb", 3), 5: ("cmyk", 4)}
+    space, colours = spaces.get(photometric, ("gray", 1))
+    if samples.ndim != 3 or samples.shape[2] < colours:
+        raise damaged(request, "its samples do not fit its colour space")
+    peak = int(np.iinfo(samples.dtype).max)
+    height, width = samples.shape[:2]
+    pixels = floats(
+        lambda top, end: samples[top:end, :, :colours], shape=(height, width, colours), peak=peak
+    )
+    if photometric == 0:
+        np.subtract(np.float32(1), pixels, out=pixels)
+    has_alpha = bool(extra) and extra[0] in {1, 2} and samples.shape[2] > colours
+    alpha = np.ascontiguousarray(samples[..., colours]) if has_alpha else None
+    if alpha is not None and extra[0] == 1:
+        share = alpha[..., None] / np.float32(peak)
+        np.divide(pixels, share, out=pixels, where=share > 0)
+        np.minimum(pixels, np.float32(1), out=pixels)
+    return Decoded(pixels, space, bits=8 * samples.dtype.itemsize, alpha=alpha)
+
+
+def _metadata(data: bytes, entries: dict[int, Entry], *, order: Order) -> RawMetadata:
+    def raw_bytes(tag: int) -> bytes | None:
+        entry = entries.get(tag)
+        return entry.data if entry else None
+
+    turned = numbers(entries.get(ORIENTATION_TAG), order=order)
+    return RawMetadata(
+        icc=raw_bytes(_ICC),
+        exif=collect_exif(data, entries, order=order),
+        xmp=raw_bytes(_XMP),
+        photoshop=raw_bytes(_PHOTOSHOP),
+        dpi=resolution(entries, order=order),
+        orientation=int(turned[0]) if turned else 1,
+    )
+
+
+def _count(data: bytes, following: int, *, order: Order) -> int:
+    """How many pictures: the length of the chain of directories, safe against circles."""
+    seen = {0}
+    while following not in seen and len(seen) < 10_000:
+        found = read_ifd(data, order=order, at=following)
+        if found is None:
+            break
+        seen.add(following)
+        following = found[1]
+    return len(seen)

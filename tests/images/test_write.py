@@ -1,0 +1,139 @@
+"""Writing: wishes that cannot be met, and files that are whole or untouched."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from restora.errors import OutputError, UsageError
+from restora.images import Picture, encode, read, write
+
+
+def refusal(kind, picture, **options):
+    with pytest.raises(kind) as caught:
+        encode(picture, **options)
+    return str(caught.value)
+
+
+def test_wishes_that_make_no_sense(picture):
+    assert refusal(UsageError, picture(), format="jpgg") == (
+        "Restora does not write 'jpgg'. Did you mean JPEG? It writes JPEG, PNG, TIFF, WebP, AVIF."
+    )
+    assert refusal(UsageError, picture(), format="gif").startswith("Restora does not write 'gif'.")
+    assert refusal(UsageError, picture(), format="JPEG", bits=16) == (
+        "JPEG holds 8 bits a sample only; save as PNG or TIFF for 16."
+    )
+    assert refusal(UsageError, picture(), format="PNG", bits=12) == (
+        "A picture is written with 8 or 16 bits a sample, not 12."
+    )
+    assert refusal(UsageError, picture(), format="JPEG", quality=0) == (
+        "The quality is 1-100, not 0."
+    )
+    assert refusal(UsageError, picture(), format="JPEG", subsampling="4:1:1") == (
+        "The subsampling is one of 4:4:4, 4:2:2, 4:2:0, not 4:1:1."
+    )
+    assert refusal(UsageError, picture(alpha=True), format="JPEG") == (
+        "JPEG cannot hold transparency; save as PNG, TIFF, WebP or AVIF instead."
+    )
+
+
+def test_a_name_without_a_format(tmp_path, picture):
+    with pytest.raises(UsageError) as caught:
+        write(picture(), tmp_path / "a.xyz")
+    assert str(caught.value).endswith(
+        "a.xyz does not say which format to write; end it in .jpg, .png, .tif, .webp or .avif."
+    )
+    write(picture(), tmp_path / "a.xyz", format="png")
+    assert read(tmp_path / "a.xyz").format == "PNG"
+
+
+@pytest.mark.parametrize(("name", "side"), [("JPEG", 65500), ("WebP", 16383), ("AVIF", 32768)])
+def test_the_longest_side(name, side):
+    long = Picture(pixels=np.zeros((1, side + 1, 1), np.float32), space="gray")
+    assert refusal(OutputError, long, format=name) == (
+        f"{name} holds pictures of at most {side} pixels a side, and this one has {side + 1}; "
+        f"save as PNG or TIFF instead."
+    )
+    fits = long.with_pixels(long.pixels[:, 1:])
+    assert encode(fits, format=name)
+
+
+def test_metadata_too_large_for_jpeg(picture):
+    big = replace(picture(), metadata=replace(picture().metadata, xmp=b"x" * 70_000))
+    assert refusal(OutputError, big, format="JPEG") == (
+        "The XMP is 70029 bytes long and JPEG holds 65533; "
+        "save as PNG or TIFF, or leave the metadata out."
+    )
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path, picture):
+    plain = tmp_path / "plain"
+    plain.touch()
+    write(picture(), tmp_path / "a.png")
+    assert stat.S_IMODE((tmp_path / "a.png").stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "plain"]
+
+
+def test_a_link_stays_a_link(tmp_path, picture):
+    (tmp_path / "real.png").write_bytes(b"old")
+    try:
+        (tmp_path / "link.png").symlink_to("real.png")
+    except OSError:
+        pytest.skip("no symbolic links here")
+    write(picture(), tmp_path / "link.png")
+    assert (tmp_path / "link.png").is_symlink()
+    assert read(tmp_path / "real.png").format == "PNG"
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, picture, monkeypatch, step, error):
+    target = tmp_path / "a.png"
+    target.write_bytes(b"the old file")
+
+    def fail(*_):
+        raise error
+
+    if step == "fsync":
+        monkeypatch.setattr(os, "fsync", fail)
+    else:
+        monkeypatch.setattr(Path, "replace", fail)
+    expected = OutputError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(expected) as caught:
+        write(picture(), target)
+    if expected is OutputError:
+        assert str(caught.value) == f"{target} cannot be written: the disk is full."
+    monkeypatch.undo()
+    assert target.read_bytes() == b"the old file"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_places_that_cannot_be_written(tmp_path, picture):
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "folder.png").mkdir()
+    for path, reason in [
+        (tmp_path / "none" / "a.png", "its folder does not exist"),
+        (tmp_path / "file" / "a.png", "a part of its path is a file, not a folder"),
+        (tmp_path / "folder.png", "it is a folder"),
+    ]:
+        with pytest.raises(OutputError) as caught:
+            write(picture(), path)
+        assert str(caught.value) == f"{path} cannot be written: {reason}."
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_a_full_disk(picture):
+    with pytest.raises(OutputError) as caught:
+        write(picture(), "/dev/full", format="png")
+    assert str(caught.value) == "/dev/full cannot be written: the disk is full."
+
+
+def test_the_longest_name(tmp_path, picture):
+    path = tmp_path / ("n" * 251 + ".png")  # no room for a suffix of ours
+    write(picture(), path)
+    assert read(path).format == "PNG"

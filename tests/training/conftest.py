@@ -1,0 +1,51 @@
+"""A tiny recipe and a folder of photos made by code."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from restora.training.data import PhotoStore
+from restora.training.recipe import parse_recipe
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Results equal to the last bit need one order of additions."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def recipe():
+    return parse_recipe(
+        {
+            "name": "tiny",
+            "network": {
+                "widths": [4, 8], "blocks": [1, 1], "predictor_blocks": 1, "mlp": 8,
+                "unshuffle": 2, "residual": True, "gate_scale": 2.0,
+            },
+            "data": {"patch_px": 16, "batch": 2},
+            "train": {"steps": 8, "warmup_steps": 2, "decay_steps": 3},
+        },
+        name="tiny",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def photo_folder(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number, size in enumerate([(40, 48), (64, 40), (20, 20)]):
+        coarse = rng.integers(0, 256, (5, 5, 3), np.uint8)
+        picture = Image.fromarray(coarse).resize(size[::-1], Image.Resampling.BICUBIC)
+        picture.save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def photos(photo_folder, tmp_path):
+    return PhotoStore.open(photo_folder, cache=tmp_path / "cache")

@@ -1,0 +1,158 @@
+"""The loop: resumes exactly, stops by the clock, learns, and ships what it learnt."""
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from restora.errors import UsageError, WeightsError
+from restora.networks.fbcnn import FBCNN
+from restora.networks.onnx_weights import read_onnx_weights
+from restora.training.checkpoint import load_checkpoint
+from restora.training.export import export_weight
+from restora.training.initial import read_initial, widen_to_color
+from restora.training.loop import BEFORE_DECAY, LATEST, LOG, train
+from restora.weights.cards import Card
+
+
+def assert_same(a, b):
+    for key in ("network", "average"):
+        assert getattr(a, key).keys() == getattr(b, key).keys()
+        for name, value in getattr(a, key).items():
+            assert torch.equal(value, getattr(b, key)[name]), name
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_resumes_exactly(photos, recipe, tmp_path, precision):
+    settings = recipe.train.model_copy(update={"precision": precision})
+    recipe = recipe.model_copy(update={"train": settings})
+    whole = train(recipe, photos, out=tmp_path / "whole")
+    # The same run with an end after step 4, then taken up again by the full recipe: the clock of
+    # a real budget would make the test depend on the machine.
+    half = recipe.model_copy(update={"train": settings.model_copy(update={"steps": 4, "decay_steps": 0})})
+    stopped = train(half, photos, out=tmp_path / "parts")
+    assert stopped.step == 4
+    resumed = train(recipe, photos, out=tmp_path / "parts")
+    assert resumed.step == whole.step == 8
+    assert_same(whole, resumed)
+    assert_same(resumed, load_checkpoint(tmp_path / "parts" / LATEST))
+
+
+def test_stops_by_the_clock(photos, recipe, tmp_path):
+    done = train(recipe, photos, out=tmp_path / "run", budget_s=0)
+    assert done.step == 0
+    assert (tmp_path / "run" / LATEST).exists()
+
+
+def test_keeps_the_moment_before_the_decay(photos, recipe, tmp_path):
+    train(recipe, photos, out=tmp_path / "run")
+    assert load_checkpoint(tmp_path / "run" / BEFORE_DECAY).step == 5
+
+
+def test_logs_losses_and_validation(photos, recipe, photo_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "restora.training.tasks.validation_pictures",
+        lambda folder, channels: iter([np.full((16, 16), 99, np.uint8) + np.eye(16, dtype=np.uint8)]),
+    )
+    rows = []
+    train(
+        recipe, photos, out=tmp_path / "run", validation=photo_folder, validate_every=4,
+        report=rows.append,
+    )  # fmt: skip
+    logged = [json.loads(line) for line in (tmp_path / "run" / LOG).read_text().splitlines()]
+    assert logged == rows
+    assert [row["step"] for row in rows] == [4, 8]
+    assert {"pixel", "quality", "psnr_10", "jpeg_10", "quality_error_10", "lr"} <= rows[0].keys()
+
+
+def test_learns(photos, recipe, tmp_path):
+    """Fifty steps bring the loss on fixed pairs down."""
+    settings = recipe.train.model_copy(update={"steps": 60, "lr": 5e-3, "decay_steps": 20})
+    data = recipe.data.model_copy(
+        update={"batch": 8, "quality_min": 5, "quality_max": 10, "benchmark_share": 0.0,
+                "clean_share": 0.0, "double_share": 0.0, "shifted_share": 0.0}
+    )  # fmt: skip
+    rows = []
+    train(
+        recipe.model_copy(update={"train": settings, "data": data}), photos,
+        out=tmp_path / "run", validate_every=20, report=rows.append,
+    )  # fmt: skip
+    assert rows[-1]["pixel"] < 0.97 * rows[0]["pixel"]
+
+
+def test_another_network_in_the_folder_is_refused(photos, recipe, tmp_path):
+    train(recipe, photos, out=tmp_path / "run", budget_s=0)
+    other = recipe.model_copy(update={"network": recipe.network.model_copy(update={"mlp": 9})})
+    with pytest.raises(UsageError, match="holds a run of another network"):
+        train(other, photos, out=tmp_path / "run", budget_s=0)
+
+
+def test_a_file_that_is_no_checkpoint(tmp_path):
+    path = tmp_path / "x.pt"
+    path.write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match="not a training checkpoint"):
+        load_checkpoint(path)
+
+
+@pytest.fixture
+def exported(photos, recipe, tmp_path):
+    done = train(recipe, photos, out=tmp_path / "run")
+    # Eight steps leave biases that are still equal, which the exporter would store once.
+    for value in done.average.values():
+        value += 0.01 * torch.randn(value.shape, generator=torch.Generator().manual_seed(1))
+    card = export_weight(
+        done, tmp_path / "out", title="tiny", data="made by code", device="cpu", overlap_px=32
+    )
+    return done, card, tmp_path / "out" / "tiny.onnx"
+
+
+def test_export_matches_pytorch(exported, recipe):
+    _, card, path = exported
+    data = path.read_bytes()
+    network = FBCNN(recipe.network).eval()
+    network.load_state_dict(read_onnx_weights(data, recipe.network))
+    session = onnxruntime.InferenceSession(data)
+    for size in [(1, 1), (16, 16), (35, 50)]:
+        picture = np.random.default_rng(0).random((1, 1, *size), np.float32)
+        for quality in (float("nan"), 20.0):
+            restored, predicted = session.run(
+                None, {"picture": picture, "quality": np.array([quality], np.float32)}
+            )
+            strength = torch.tensor([[1 - quality / 100]])
+            expected, seen = network(torch.from_numpy(picture), strength)
+            assert np.allclose(restored, expected.detach(), atol=1e-4)
+            assert np.allclose(predicted, 100 * (1 - seen.detach()), atol=1e-2)
+    assert Card.model_validate_json(path.with_suffix(".json").read_text()) == card
+
+
+def test_export_stores_halves(exported):
+    _, _, path = exported
+    types = {t.name: t.data_type for t in onnx.load(path).graph.initializer}
+    assert types["encoder.0.0.conv1.weight"] == onnx.TensorProto.FLOAT  # too small to matter
+    assert types["body_encoder.0.conv1.weight"] == onnx.TensorProto.FLOAT16
+
+
+def test_a_training_starts_from_a_file(exported, recipe, tmp_path):
+    done, _, path = exported
+    from_onnx = read_initial(path, recipe.network)
+    for name, value in read_initial(tmp_path / "run" / LATEST, recipe.network).items():
+        assert from_onnx[name].shape == value.shape
+    for name, value in done.average.items():
+        assert torch.allclose(from_onnx[name], value, atol=1e-3)
+
+
+def test_gray_weights_open_a_color_network(recipe):
+    """The widened network restores luma as the gray one did and leaves chroma alone."""
+    torch.manual_seed(0)
+    gray = FBCNN(recipe.network).eval()
+    torch.nn.init.normal_(gray.tail.weight, std=0.1)
+    color = FBCNN(recipe.network.model_copy(update={"channels": 3})).eval()
+    color.load_state_dict(widen_to_color(gray.state_dict()))
+    picture = torch.rand(1, 3, 16, 24)
+    luma = torch.einsum("c,bchw->bhw", torch.tensor([0.299, 0.587, 0.114]), picture)[:, None]
+    change = color(picture)[0] - picture
+    expected = gray(luma)[0] - luma
+    assert torch.allclose(change, expected.expand_as(change), atol=1e-4)
