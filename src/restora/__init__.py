@@ -1,5 +1,85 @@
-"""Restora repairs pictures."""
+"""Restora repairs pictures.
+
+Example:
+    >>> import restora
+    >>> restora.restore("bad.jpg").save("good.png")  # doctest: +SKIP
+    >>> restora.inspect("bad.jpg").quality.quality  # doctest: +SKIP
+    12
+
+Everything is loaded when it is first used: importing this package costs next to nothing.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from restora.engine.restorer import Restorer, Result
+    from restora.images import Picture
+    from restora.jpeg import JpegFacts
+
 __version__ = "0.1.0"
+__all__ = ["Picture", "Restorer", "Result", "__version__", "inspect", "load", "restore"]
+
+
+def restore(source: str | Path | bytes, **wishes: Any) -> Result:
+    """Restore one picture.
+
+    Args:
+        source: A path, or the bytes of a file.
+        wishes: Fields of :class:`restora.engine.plan.Wishes`: ``quality`` (1-100), ``strength``
+            (0-100), ``model``, ``tile_px``.
+
+    Returns:
+        The restored picture; ``result.save("out.png")`` writes it.
+
+    Raises:
+        InputError: The file cannot be used.
+        UsageError: A wish makes no sense.
+    """
+    from pydantic import ValidationError
+
+    from restora.engine.plan import Wishes
+    from restora.errors import UsageError
+
+    try:
+        asked = Wishes(**wishes)
+    except ValidationError as error:
+        wrong = ", ".join(str(mistake["loc"][0]) for mistake in error.errors())
+        known = ", ".join(Wishes.model_fields)
+        raise UsageError(f"restore() cannot use {wrong}; it takes {known}.") from error
+    return load().restore(source, asked)
+
+
+def inspect(source: str | Path | bytes) -> JpegFacts:
+    """What a JPEG file itself knows, without decoding it.
+
+    Raises:
+        InputError: It cannot be read, or is not a JPEG.
+    """
+    from restora.engine.restorer import read_file
+    from restora.jpeg import inspect as inspect_bytes
+
+    if isinstance(source, bytes):
+        return inspect_bytes(source, name="picture")
+    return inspect_bytes(read_file(Path(source)), name=str(source))
+
+
+def load(*, device: str = "cpu", threads: int = 0) -> Restorer:
+    """A :class:`Restorer`, kept for later calls with the same arguments."""
+    from restora.engine.restorer import shared_restorer
+
+    return shared_restorer(device, threads)
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Restorer", "Result"):
+        from restora.engine import restorer
+
+        return getattr(restorer, name)
+    if name == "Picture":
+        from restora.images import Picture
+
+        return Picture
+    raise AttributeError(f"module 'restora' has no attribute {name!r}")

@@ -13,7 +13,7 @@ from restora.images import Metadata, Picture
 
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="%d"'
-    b' dc:title="caf\xc3\xa9"/></x:xmpmeta>'
+    b' dc:title="\xc3\xa9t\xc3\xa9"/></x:xmpmeta>'
 )
 
 

@@ -12,7 +12,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from restora.images import read, read_bytes
+from restora.images import encode, read, read_bytes
+from restora.images.tiff_exif import EMBEDDED_TAG
 
 
 def saved(image, name, **options):
@@ -186,8 +187,6 @@ def png(width, height, depth, colour_type, lines, *, trns=b"", plte=b"", more=b"
 @pytest.mark.parametrize("cut", [0.5, 0.8])
 @pytest.mark.parametrize("bits", [8, 16])
 def test_cut_png_gives_the_part_that_decodes(bits, cut, picture):
-    from restora.images import encode
-
     original = picture(120, 40, bits=bits)
     data = encode(original, format="PNG")
     part = reread(data[: int(len(data) * cut)], salvage=True)
@@ -280,12 +279,11 @@ def test_tiff_premultiplied_alpha_is_divided_out(bits):
     assert found.alpha.tolist() == [[half, 0]]
 
 
-def test_tiff_of_several_pages_with_exif_from_elsewhere(smooth):
+def test_tiff_of_several_pages_from_elsewhere(smooth):
     page = Image.fromarray(smooth(8, 8))
     exif = Image.Exif()
     exif[0x010F] = "Other"
     exif[0x0112] = 6
-    exif.get_ifd(0x8769)[0x9003] = "2020:02:02 02:02:02"
     data = saved(page, "TIFF", save_all=True, append_images=[page], exif=exif, dpi=(150, 150))
     found = reread(data)
     assert found.notes == ("The file holds 2 pictures; the first was taken.",)
@@ -295,7 +293,27 @@ def test_tiff_of_several_pages_with_exif_from_elsewhere(smooth):
     collected = Image.Exif()
     collected.load(found.metadata.exif)
     assert collected[0x010F] == "Other"
-    assert collected.get_ifd(0x8769)[0x9003] == "2020:02:02 02:02:02"
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_tiff_exif_is_collected_where_our_mark_is_missing(order, picture):
+    data = encode(picture(order=order), format="TIFF")
+    mark, other = (struct.pack(order + "H", tag) for tag in (EMBEDDED_TAG, EMBEDDED_TAG + 1))
+    at = data.rindex(mark)
+    found = reread(data[:at] + other + data[at + 2 :])
+    collected = Image.Exif()
+    collected.load(found.metadata.exif)
+    assert collected[0x010F] == "Camera & Co"
+    assert collected.get_ifd(0x8769)[0x927C].startswith(b"MAKER")
+
+
+def test_tiff_edited_by_another_program_does_not_give_old_exif(picture):
+    data = encode(picture(), format="TIFF")
+    at = data.rindex(struct.pack("<HH", 0x010F, 2))  # the live entry of the camera's name
+    edited = data[: at + 4] + struct.pack("<I4s", 4, b"New\0") + data[at + 12 :]
+    collected = Image.Exif()
+    collected.load(reread(edited).metadata.exif)
+    assert collected[0x010F] == "New"
 
 
 def test_bigtiff_gives_its_pixels(samples):

@@ -10,10 +10,49 @@ from restora.jpeg.markers import ZIGZAG
 
 EVERY_QUALITY = range(1, 101)
 
-# What a compact camera and Photoshop ("Save As", 8 of 12) write, first row-pairs of their shape.
-CAMERA_LUMA = np.add.outer(np.arange(8), np.arange(8)) * 2 + 4
-CAMERA_CHROMA = np.add.outer(np.arange(8), np.arange(8)) * 3 + 6
-PHOTOSHOP_LUMA_FLAT = [6, 4, 7, 11, 14, 17, 22, 17, 4, 5, 6, 10, 14, 19, 12, 12]
+RAMP = np.add.outer(np.arange(8), np.arange(8))
+# Read from a file by a Kodak DC210, of 1998.
+KODAK_LUMA = [
+    [6, 6, 6, 7, 9, 12, 15, 19],
+    [6, 6, 7, 8, 10, 13, 16, 20],
+    [6, 7, 8, 11, 13, 15, 19, 23],
+    [7, 8, 11, 14, 17, 20, 24, 29],
+    [9, 10, 13, 17, 22, 26, 32, 38],
+    [12, 13, 15, 20, 26, 34, 42, 50],
+    [15, 16, 19, 24, 32, 42, 53, 66],
+    [19, 20, 23, 29, 38, 50, 66, 86],
+]
+KODAK_CHROMA = [
+    [6, 6, 6, 7, 8, 10, 13, 16],
+    [6, 6, 6, 7, 9, 11, 14, 17],
+    [6, 6, 8, 9, 11, 13, 16, 20],
+    [7, 7, 9, 12, 15, 17, 20, 24],
+    [8, 9, 11, 15, 18, 22, 26, 30],
+    [10, 11, 13, 17, 22, 27, 33, 39],
+    [13, 14, 16, 20, 26, 33, 41, 50],
+    [16, 17, 20, 24, 30, 39, 50, 63],
+]
+# Read from a file by Photoshop.
+PHOTOSHOP_LUMA = [
+    [6, 4, 4, 6, 9, 11, 12, 16],
+    [4, 5, 5, 6, 8, 10, 12, 12],
+    [4, 5, 5, 6, 10, 12, 12, 12],
+    [6, 6, 6, 11, 12, 12, 12, 12],
+    [9, 8, 10, 12, 12, 12, 12, 12],
+    [11, 10, 12, 12, 12, 12, 12, 12],
+    [12, 12, 12, 12, 12, 12, 12, 12],
+    [16, 12, 12, 12, 12, 12, 12, 12],
+]
+PHOTOSHOP_CHROMA = [
+    [7, 7, 13, 24, 20, 20, 17, 17],
+    [7, 12, 16, 14, 14, 12, 12, 12],
+    [13, 16, 14, 14, 12, 12, 12, 12],
+    [24, 14, 14, 12, 12, 12, 12, 12],
+    [20, 14, 12, 12, 12, 12, 12, 12],
+    [20, 12, 12, 12, 12, 12, 12, 12],
+    [17, 12, 12, 12, 12, 12, 12, 12],
+    [17, 12, 12, 12, 12, 12, 12, 12],
+]
 
 
 def test_the_100_qualities_are_100_pairs_of_tables():
@@ -80,11 +119,12 @@ def test_a_slightly_scaled_table_lands_on_its_quality(quality):
 @pytest.mark.parametrize(
     ("luma", "chroma", "expected"),
     [
-        (CAMERA_LUMA, CAMERA_CHROMA, 83),
-        (CAMERA_LUMA * 4, CAMERA_CHROMA * 4, 39),
-        (np.resize(PHOTOSHOP_LUMA_FLAT, 64), np.resize(PHOTOSHOP_LUMA_FLAT, 64) + 4, 89),
+        (KODAK_LUMA, KODAK_CHROMA, 85),
+        (PHOTOSHOP_LUMA, PHOTOSHOP_CHROMA, 92),
+        (RAMP * 2 + 4, RAMP * 3 + 6, 83),
+        (RAMP * 8 + 16, RAMP * 12 + 24, 39),
     ],
-    ids=["camera", "camera, coarse", "photoshop"],
+    ids=["camera", "photoshop", "ramp", "coarse ramp"],
 )
 def test_foreign_tables_get_the_nearest_quality(luma, chroma, expected, save):
     flat = [np.ravel(luma).tolist(), np.ravel(chroma).tolist()]
@@ -92,7 +132,7 @@ def test_foreign_tables_get_the_nearest_quality(luma, chroma, expected, save):
     assert not estimate.exact
     assert not estimate.mixed
     assert estimate.distance > 0
-    assert abs(estimate.quality - expected) <= 3
+    assert abs(estimate.quality - expected) <= 1
 
 
 def test_the_nearest_is_the_nearest():
@@ -113,7 +153,7 @@ def test_the_nearest_is_the_nearest():
 
 
 def test_harsher_tables_never_give_a_better_quality():
-    found = [estimate_quality(CAMERA_LUMA * factor).quality for factor in range(1, 14)]
+    found = [estimate_quality((RAMP * 2 + 4) * factor).quality for factor in range(1, 14)]
     assert found == sorted(found, reverse=True)
 
 

@@ -13,9 +13,11 @@ from restora.weights.registry import DEFAULT_MODEL, Model, find_model, load_card
 
 DEFAULT_TILE_PX = 512
 
-# The network's estimate replaces the header's quality only when it is lower by this share: a file
-# whose damage is that much worse than its tables allow was saved before, and harder.
+# The network's estimate replaces the header's quality only when it is far lower: a file whose
+# damage is that much worse than its tables allow was saved before, and harder. The two bounds keep
+# false alarms on pictures saved once rare.
 EARLIER_SAVE_RATIO = 0.6
+EARLIER_SAVE_LEAST = 15
 
 
 class Wishes(BaseModel):
@@ -115,7 +117,9 @@ def make_plan(
         reasons.append(f"quality {wishes.quality}: asked for")
     elif header is not None:
         quality, source = header, "header"
-        if seen_quality is not None and seen_quality < EARLIER_SAVE_RATIO * header:
+        if seen_quality is not None and seen_quality < min(
+            EARLIER_SAVE_RATIO * header, header - EARLIER_SAVE_LEAST
+        ):
             quality, source = round(seen_quality, 1), "earlier save"
             reasons.append(
                 f"quality {quality:g}: the file says {header}, but the picture looks as if an "

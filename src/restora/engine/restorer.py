@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable
@@ -177,6 +178,12 @@ class Restorer:
                 else:
                     self._backends[weight] = _torch_backend(weight, self._device)
             return self._backends[weight]
+
+
+@functools.cache
+def shared_restorer(device: str, threads: int) -> Restorer:
+    """One Restorer for each way to run, so that networks are loaded once a process."""
+    return Restorer(device=device, threads=threads)
 
 
 def read_file(path: Path) -> bytes:

@@ -9,7 +9,15 @@ from pathlib import PurePath
 
 from restora.errors import UsageError
 
-__all__ = ["READABLE", "WRITABLE", "Container", "container", "format_of_suffix", "sniff"]
+__all__ = [
+    "READABLE",
+    "WRITABLE",
+    "Container",
+    "format_of_suffix",
+    "sniff",
+    "stranger",
+    "writable_name",
+]
 
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -105,15 +113,6 @@ def format_of_suffix(path: str | os.PathLike[str]) -> str | None:
     """The format a file name promises, as a key of ``SUFFIXES``, or None."""
     suffix = PurePath(path).suffix.lower()
     return next((name for name, suffixes in SUFFIXES.items() if suffix in suffixes), None)
-
-
-def container(wish: str) -> Container:
-    """The container for a format name such as ``"jpg"``, ``"TIFF"`` or ``".webp"``.
-
-    Raises:
-        UsageError: Restora does not write that.
-    """
-    return WRITABLE[writable_name(wish)]
 
 
 def writable_name(wish: str) -> str:

@@ -133,7 +133,7 @@ def _filtered(
     up = np.concatenate([above, lines[:-1]])
     left, corner = np.zeros_like(lines), np.zeros_like(lines)
     left[:, step:], corner[:, step:] = lines[:, :-step], up[:, :-step]
-    # Filters 1 (left), 2 (up) and 4 (Paeth); 3, the average, hardly ever wins on photos.
+    # Filters 1 (left), 2 (up) and 4 (see `_paeth`); 3, the average, hardly ever wins on photos.
     choices = {1: lines - left, 2: lines - up, 4: lines - _paeth(left, up, corner)}
     costs = [np.abs(tried.view(np.int8).astype(np.int16)).sum(axis=1) for tried in choices.values()]
     best = np.argmin(costs, axis=0)

@@ -29,7 +29,7 @@ STRUCTURE_TAGS = frozenset(
 )  # fmt: skip
 # What has its own place in Metadata.
 _OWN_PLACE = {700, 34377, 34675, EMBEDDED_TAG}
-_INK_TAGS = {"<": b"II*\0", ">": b"MM\0*"}
+_HEADERS = {"<": b"II*\0", ">": b"MM\0*"}
 
 
 def shared_entries(exif: bytes) -> dict[int, Entry]:
@@ -64,7 +64,7 @@ def collect_exif(data: bytes, entries: dict[int, Entry], *, order: Order) -> byt
     kept = {tag: entry for tag, entry in entries.items() if tag not in own}
     if not kept.keys() - _TOLD_ELSEWHERE:
         return None  # resolution and orientation alone are no EXIF
-    out = bytearray(_INK_TAGS[order] + struct.pack(order + "I", 8))
+    out = bytearray(_HEADERS[order] + struct.pack(order + "I", 8))
     _append_ifd(out, kept, data=data, order=order, depth=0)
     return bytes(out)
 

@@ -9,6 +9,7 @@ tifffile.
 from __future__ import annotations
 
 import io
+import math
 import struct
 import sys
 from typing import Any
@@ -39,7 +40,8 @@ from restora.images.tiff_exif import ORIENTATION_TAG, STRUCTURE_TAGS, collect_ex
 __all__ = ["read_tiff"]
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 258, 262, 322, 323
-_PLANAR, _SAMPLE_FORMAT = 284, 339
+_CHANNELS, _PLANAR, _SAMPLE_FORMAT = 277, 284, 339
+_CHANNELS_MAX = 16
 _XMP, _PHOTOSHOP, _ICC = 700, 34377, 34675
 # Tags that hold one value; with more, Pillow would warn.
 _SINGLE = {254, 256, 257, 259, 262, 266, 277, 278, 284, 317, 322, 323, 332}
@@ -95,6 +97,9 @@ def _check(entries: dict[int, Entry], *, order: Order, request: Request) -> None
         return int((numbers(entries.get(tag), order=order) or (default,))[0])
 
     check_size(request, width_px=first(_WIDTH, 0), height_px=first(_HEIGHT, 0))
+    channels = first(_CHANNELS, 1)
+    if not 1 <= channels <= _CHANNELS_MAX:  # a lie here is a bomb as well
+        raise InputError(f"{request.name} says it has {channels} channels; that is no picture.")
     if _TILE_WIDTH in entries:  # a single tile may be larger than the whole picture
         side = {"width_px": first(_TILE_WIDTH, 0), "height_px": first(_TILE_HEIGHT, 0)}
         check_size(request, **side)
@@ -204,6 +209,8 @@ def _decode_by_tifffile(data: bytes, request: Request) -> Decoded:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages[0]
         check_size(request, width_px=page.imagewidth, height_px=page.imagelength)
+        if math.prod(page.shape) > _CHANNELS_MAX * request.max_pixels:
+            raise damaged(request, "its samples do not fit its size")
         try:
             samples = page.asarray()
         except ValueError as error:

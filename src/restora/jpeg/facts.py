@@ -190,8 +190,8 @@ class JpegFacts(_Record):
                 "both libjpeg's tables"
             )
         return (
-            f"about quality {estimate.quality}; the tables are not libjpeg's and differ from its "
-            f"by {100 * (2**estimate.distance - 1):.0f} % on average"
+            f"about quality {estimate.quality}; the tables are not libjpeg's, and differ from the "
+            f"nearest by {100 * (2**estimate.distance - 1):.0f} % on average"
         )
 
     def _coding_text(self) -> str:

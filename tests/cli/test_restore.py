@@ -1,0 +1,134 @@
+"""The command a user types, as a user types it."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def run(*arguments, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "restora.cli.main", *map(str, arguments)],
+        capture_output=True, text=True, check=False, cwd=cwd,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three JPEGs, one of them cut off."""
+    root = tmp_path / "in"
+    root.mkdir()
+    y, x = np.mgrid[:64, :80]
+    picture = Image.fromarray((128 + 90 * np.sin(x / 5) * np.cos(y / 7)).astype(np.uint8))
+    picture.save(root / "gray.jpg", quality=12)
+    exif = Image.Exif()
+    exif[0x010F] = "A camera"
+    exif[0x0112] = 6
+    picture.convert("RGB").save(root / "color.jpg", quality=12, exif=exif, dpi=(300, 300))
+    (root / "cut.jpg").write_bytes((root / "color.jpg").read_bytes()[:-120])
+    return root
+
+
+def test_one_file(folder, tmp_path):
+    done = run("restore", folder / "gray.jpg", "-o", tmp_path / "out.png")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out.png") as image:
+        assert (image.mode, image.size) == ("L", (80, 64))
+
+
+def test_metadata_is_kept_and_the_picture_upright(folder, tmp_path):
+    done = run("restore", folder / "color.jpg", "-o", tmp_path / "out.jpg", "--format", "jpeg")
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "out.jpg") as image:
+        assert image.size == (64, 80)
+        assert image.getexif()[0x010F] == "A camera"
+        assert image.getexif()[0x0112] == 1
+        assert image.info["dpi"] == (300, 300)
+
+
+def test_a_bad_file_never_stops_the_rest(folder, tmp_path):
+    done = run("restore", folder, "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["color.png", "gray.png"]
+    assert "2 restored, 1 failed" in done.stderr
+    assert f"failed: {folder / 'cut.jpg'}" in done.stderr
+    assert "--salvage" in done.stderr
+    saved = run("restore", folder, "-o", tmp_path / "out", "--salvage", "--skip-existing")
+    assert saved.returncode == 0, saved.stderr
+    assert (tmp_path / "out" / "cut.png").exists()
+    assert "1 restored, 2 skipped" in saved.stderr
+
+
+def test_json_is_one_line_a_picture(folder, tmp_path):
+    done = run("restore", folder, "-o", tmp_path / "out", "--json", "--jobs", 2)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sorted(row["status"] for row in rows) == ["failed", "restored", "restored"]
+    restored = next(row for row in rows if row["source"].endswith("gray.jpg"))
+    assert restored["plan"]["quality"] == 12
+    assert restored["plan"]["quality_source"] == "header"
+
+
+def test_explain_says_why(folder, tmp_path):
+    done = run("restore", folder / "gray.jpg", "-o", tmp_path / "o.png", "--explain")
+    assert "- gray picture: the gray network, and it stays gray" in done.stderr
+    assert "- quality 12: read from the file's quantisation tables" in done.stderr
+
+
+def test_sixteen_bits(folder, tmp_path):
+    done = run("restore", folder / "gray.jpg", "-o", tmp_path / "o.png", "--bits", 16)
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "o.png") as image:
+        assert image.mode == "I;16"
+
+
+def test_existing_results_and_inputs_are_safe(folder, tmp_path):
+    source = (folder / "gray.jpg").read_bytes()
+    done = run("restore", folder / "gray.jpg", "-o", folder / "gray.jpg")
+    assert done.returncode == 2
+    assert "would be written over an input" in done.stderr
+    assert (folder / "gray.jpg").read_bytes() == source
+    (tmp_path / "o.png").write_bytes(b"precious")
+    done = run("restore", folder / "gray.jpg", "-o", tmp_path / "o.png")
+    assert done.returncode == 1
+    assert "exists already; use --overwrite or --skip-existing" in done.stderr
+    assert (tmp_path / "o.png").read_bytes() == b"precious"
+
+
+def test_in_place(folder):
+    done = run("restore", folder / "gray.jpg", "--in-place")
+    assert done.returncode == 0, done.stderr
+    with Image.open(folder / "gray.jpg") as image:
+        assert image.format == "JPEG"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["gray.jpg"], 2, "Say where the result goes"),
+        (["gray.jpg", "-o", "o.png", "--quality", "0"], 2, "a number from 1 to 100, not 0"),
+        (["gray.jpg", "-o", "o.png", "--quality", "101"], 2, "a number from 1 to 100, not 101"),
+        (["gray.jpg", "-o", "o.png", "--quality", "good"], 2, "not 'good'"),
+        (["gray.jpg", "-o", "o.png", "--model", "fbcn"], 2, "Did you mean 'fbcnn'?"),
+        (["gray.jpg", "-o", "o.png", "--format", "jpgg"], 2, "Restora does not write 'jpgg'"),
+        (["gray.jpg", "-o", "o.png", "--bits", "12"], 2, "--bits is 8 or 16, not 12"),
+        (["gray.jpg", "-o", "o.png", "--jobs", "0"], 2, "--jobs is at least 1, not 0"),
+        (["gray.jpg", "-o", "o.png", "--overwrite", "--skip-existing"], 2, "exclude each other"),
+        (["nowhere.jpg", "-o", "o.png"], 1, "nowhere.jpg: there is no such file"),
+        (["empty.jpg", "-o", "o.png"], 1, "empty.jpg"),
+        (["text.jpg", "-o", "o.png"], 1, "text.jpg"),
+        (["huge.png", "-o", "o.png"], 1, "huge.png"),
+        (["gray.jpg", "-o", "gray.jpg/x/o.png"], 1, "gray.jpg"),
+    ],
+)
+def test_bad_input_gets_one_clear_sentence(folder, arguments, code, message):
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.jpg").write_bytes(b"This is a letter, not a picture.")
+    Image.new("1", (20_000, 20_000)).save(folder / "huge.png")  # 50 kB, 400 megapixels
+    done = run("restore", *arguments, cwd=folder)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (folder / "o.png").exists()

@@ -1,0 +1,157 @@
+"""The Restorer with the weights that ship."""
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restora.engine.plan import Wishes
+from restora.engine.restorer import Restorer
+from restora.errors import InputError, UsageError
+from restora.images import Picture, read_bytes
+from restora.weights.registry import MODELS, load_card, load_weight
+
+WEIGHTS = [weight for model in MODELS for weight in (model.gray, model.color)]
+
+
+@pytest.fixture(scope="module")
+def restorer():
+    return Restorer(threads=2)
+
+
+def psnr(a, b):
+    return 10 * np.log10(1 / np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("quality", [10, 30])
+def test_a_bad_jpeg_gets_better(restorer, jpeg, photo, mode, quality):
+    clean = np.asarray(Image.fromarray(photo()).convert(mode)).reshape(96, 128, -1) / 255
+    data = jpeg(quality=quality, mode=mode)
+    before = read_bytes(data, name="x").pixels
+    after = restorer.restore(data).picture.pixels
+    assert psnr(after, clean) > psnr(before, clean) + 0.3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 700), (17, 16), (48, 64)])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_any_size_and_space_comes_back(restorer, jpeg, size, mode):
+    result = restorer.restore(jpeg(*size, mode=mode))
+    channels = {"L": 1, "RGB": 3, "CMYK": 4}[mode]
+    assert result.picture.pixels.shape == (*size, channels)
+    assert result.picture.pixels.dtype == np.float32
+    assert 0 <= result.picture.pixels.min() <= result.picture.pixels.max() <= 1
+
+
+def test_tiles_agree_with_the_whole(restorer, jpeg):
+    data = jpeg(300, 420, quality=10)
+    whole = restorer.restore(data, Wishes(tile_px=512, quality=10)).picture.pixels
+    tiled = restorer.restore(data, Wishes(tile_px=192, quality=10)).picture.pixels
+    assert np.abs(whole - tiled).max() < 2 / 255
+    assert np.abs(whole - tiled).mean() < 0.05 / 255
+
+
+def test_strength_mixes_with_the_input(restorer, jpeg):
+    data = jpeg()
+    before = read_bytes(data, name="x").pixels
+    none, half, full = (
+        restorer.restore(data, Wishes(strength=s)).picture.pixels for s in (0, 50, 100)
+    )
+    assert np.allclose(none, before, atol=1e-6)
+    assert np.allclose(half, (before + full) / 2, atol=1e-6)
+
+
+def test_a_lower_quality_smooths_more(restorer, jpeg):
+    data = jpeg(quality=30)
+    rough = [
+        np.abs(np.diff(restorer.restore(data, Wishes(quality=q)).picture.pixels, axis=0)).mean()
+        for q in (10, 30, 60, 90)
+    ]
+    assert rough == sorted(rough)
+
+
+def test_neutral_pictures_stay_neutral(restorer, jpeg):
+    gray = Image.open(io.BytesIO(jpeg(mode="L"))).convert("RGB")
+    buffer = io.BytesIO()
+    gray.save(buffer, "PNG")
+    result = restorer.restore(buffer.getvalue())
+    assert result.plan.route == "neutral"
+    assert result.picture.is_neutral
+
+
+def test_alpha_and_metadata_pass_through(restorer, photo):
+    image = Image.fromarray(photo()).convert("RGBA")
+    alpha = np.arange(96 * 128, dtype=np.uint32).reshape(96, 128).astype(np.uint8)
+    image.putalpha(Image.fromarray(alpha))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", dpi=(300, 300))
+    picture = restorer.restore(buffer.getvalue()).picture
+    assert np.array_equal(picture.alpha, alpha)
+    assert picture.metadata.dpi == pytest.approx((300, 300), abs=0.1)
+
+
+def test_one_restorer_serves_many_threads(restorer, jpeg):
+    files = [jpeg(40 + 8 * n, 64, quality=10 + 5 * n) for n in range(6)]
+    alone = [restorer.restore(f).picture.pixels for f in files]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda f: restorer.restore(f).picture.pixels, files))
+    for a, b in zip(alone, together, strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_progress_is_told(restorer, jpeg):
+    seen = []
+    restorer.restore(jpeg(300, 300), Wishes(tile_px=192), progress=lambda *a: seen.append(a))
+    assert seen == [(k, 4) for k in range(1, 5)]
+
+
+def test_the_report_is_plain(restorer, jpeg):
+    report = restorer.restore(jpeg(quality=25)).report()
+    assert report["plan"]["quality"] == 25
+    assert (report["width_px"], report["height_px"]) == (128, 96)
+
+
+def test_a_missing_file_is_named(restorer, tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.jpg: cannot be read"):
+        restorer.restore(tmp_path / "nowhere.jpg")
+
+
+def test_a_wrong_model_is_told_before_the_file_is_read(restorer, tmp_path):
+    with pytest.raises(UsageError, match="no model named 'x'"):
+        restorer.restore(tmp_path / "nowhere.jpg", Wishes(model="x"))
+
+
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_pytorch_gives_the_same(weight, photo):
+    """The parity of the two backends, for every weight that ships."""
+    from restora.engine.backend_ort import OrtBackend
+    from restora.engine.backend_torch import TorchBackend
+    from restora.networks.fbcnn import FBCNNConfig
+
+    card = load_card(weight)
+    config = FBCNNConfig.model_validate(card.training.recipe["network"])
+    light = OrtBackend(load_weight(weight))
+    full = TorchBackend(load_weight(weight), config, device="cpu")
+    tile = photo()[..., : card.channels].astype(np.float32) / 255
+    for quality in (float("nan"), 10.0, 90.0):
+        (a, seen_a), (b, seen_b) = light.run(tile, quality), full.run(tile, quality)
+        assert np.abs(a - b).max() < 1e-3
+        assert seen_a == pytest.approx(seen_b, abs=0.1)
+
+
+def test_a_device_that_is_not_there(photo):
+    with pytest.raises(UsageError, match="cannot use the device 'cuda:7'"):
+        Restorer(device="cuda:7").run(
+            Picture(pixels=photo().astype(np.float32) / 255, space="rgb"),
+            Restorer().plan(Picture(pixels=photo().astype(np.float32) / 255, space="rgb"), None, Wishes()),
+        )
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_clean_picture_is_left_alone(restorer, photo, mode):
+    buffer = io.BytesIO()
+    Image.fromarray(photo()).convert(mode).save(buffer, "PNG")
+    before = read_bytes(buffer.getvalue(), name="x").pixels
+    assert psnr(restorer.restore(buffer.getvalue()).picture.pixels, before) > 38
