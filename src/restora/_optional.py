@@ -21,7 +21,7 @@ def require(module: str, *, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is not None and error.name.split(".")[0] != module.split(".")[0]:
+        if error.name is not None and error.name.split(".")[0] != module.split(".", maxsplit=1)[0]:
             raise  # the module is there, something it needs is not: not ours to word
         raise MissingExtra(
             f"This needs {module}, which the light install leaves out: "

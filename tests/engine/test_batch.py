@@ -53,7 +53,12 @@ def test_in_place(tree):
     [
         (["a.jpg"], None, UsageError, "Say where the result goes: -o OUT, or --in-place"),
         (["a.jpg"], "a.jpg", UsageError, "would be written over an input"),
-        (["nothing.jpg"], "out", InputError, "nothing.jpg: there is no such file, folder or pattern"),
+        (
+            ["nothing.jpg"],
+            "out",
+            InputError,
+            "nothing.jpg: there is no such file, folder or pattern",
+        ),
         (["empty"], "out", InputError, "empty: the folder holds no pictures"),
         (["a.jpg", "sub/deep/a.jpg"], "out", UsageError, "would both be written to"),
     ],

@@ -145,7 +145,9 @@ def test_a_device_that_is_not_there(photo):
     with pytest.raises(UsageError, match="cannot use the device 'cuda:7'"):
         Restorer(device="cuda:7").run(
             Picture(pixels=photo().astype(np.float32) / 255, space="rgb"),
-            Restorer().plan(Picture(pixels=photo().astype(np.float32) / 255, space="rgb"), None, Wishes()),
+            Restorer().plan(
+                Picture(pixels=photo().astype(np.float32) / 255, space="rgb"), None, Wishes()
+            ),
         )
 
 

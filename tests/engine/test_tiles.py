@@ -56,10 +56,14 @@ def test_an_operator_that_looks_around_shows_no_seams():
 def test_progress_counts_every_tile():
     seen = []
     grid = lay_grid(300, 200, tile_px=128, overlap_px=32)
-    run_tiled(np.zeros((300, 200, 1), np.float32), lambda t: t, grid, progress=lambda: seen.append(1))
+    run_tiled(
+        np.zeros((300, 200, 1), np.float32), lambda t: t, grid, progress=lambda: seen.append(1)
+    )
     assert len(seen) == len(grid) > 4
 
 
 def test_a_tile_too_small_for_its_overlap_is_refused():
-    with pytest.raises(UsageError, match="A tile of 48 pixels does not work; choose a multiple of 16, at least 128"):
+    with pytest.raises(
+        UsageError, match="A tile of 48 pixels does not work; choose a multiple of 16, at least 128"
+    ):
         lay_axis(1000, tile_px=48, overlap_px=64)

@@ -92,3 +92,9 @@ def test_rows_about_what_lies_behind_the_picture(save, build):
     assert row(one, "Behind the picture") == "4 bytes that are no JPEG picture"
     two = inspect(build() + build(), name="x")
     assert row(two, "Behind the picture") == f"1 more picture, {len(build())} bytes in all"
+
+
+def test_a_comment_of_control_characters_has_no_row(build, segment):
+    facts = inspect(build(extra=segment(0xFE, b"\x01\x1b")), name="x")
+    assert facts.comment == "\x01\x1b"
+    assert row(facts, "Comment") is None

@@ -109,22 +109,23 @@ FOUR = (*THREE, (4, 1, 1, 0))
 
 
 @pytest.mark.parametrize(
-    ("components", "jfif", "adobe", "space"),
+    ("components", "markers", "space"),
     [
-        (THREE[:1], False, None, "gray"),
-        (THREE[:2], False, None, "unknown"),
-        (THREE, False, None, "YCbCr"),
-        (THREE, False, 0, "RGB"),
-        (THREE, False, 1, "YCbCr"),
-        (LETTERS, False, None, "RGB"),
-        (LETTERS, True, None, "YCbCr"),
-        (THREE, True, 0, "YCbCr"),
-        (FOUR, False, None, "CMYK"),
-        (FOUR, False, 0, "CMYK"),
-        (FOUR, False, 2, "YCCK"),
+        (THREE[:1], (False, None), "gray"),
+        (THREE[:2], (False, None), "unknown"),
+        (THREE, (False, None), "YCbCr"),
+        (THREE, (False, 0), "RGB"),
+        (THREE, (False, 1), "YCbCr"),
+        (LETTERS, (False, None), "RGB"),
+        (LETTERS, (True, None), "YCbCr"),
+        (THREE, (True, 0), "YCbCr"),
+        (FOUR, (False, None), "CMYK"),
+        (FOUR, (False, 0), "CMYK"),
+        (FOUR, (False, 2), "YCCK"),
     ],
 )
-def test_the_colour_space_is_libjpegs(components, jfif, adobe, space, build, segment):
+def test_the_colour_space_is_libjpegs(components, markers, space, build, segment):
+    jfif, adobe = markers
     extra = segment(0xE0, JFIF) if jfif else b""
     if adobe is not None:
         extra += segment(0xEE, b"Adobe\0\x64\0\0\0\0" + bytes([adobe]))
@@ -246,21 +247,22 @@ def test_an_orientation_outside_1_to_8_is_none(build, segment):
 
 
 @pytest.mark.parametrize(
-    ("payload", "where", "form", "start", "size"),
+    ("payload", "expected"),
     [
-        (JFIF[:12] + b"\2\3" + b"p" * 18, "JFIF", "RGB", 14, 18),
-        (b"JFXX\0\x10\xff\xd8\xff\xd9", "JFXX", "JPEG", 6, 4),
-        (b"JFXX\0\x11\2\2" + b"p" * 772, "JFXX", "palette", 8, 772),
-        (b"JFXX\0\x13\2\2" + b"p" * 12, "JFXX", "RGB", 8, 12),
+        (JFIF[:12] + b"\2\3" + b"p" * 18, ("JFIF", "RGB", 14, 18)),
+        (b"JFXX\0\x10\xff\xd8\xff\xd9", ("JFXX", "JPEG", 6, 4)),
+        (b"JFXX\0\x11\2\2" + b"p" * 772, ("JFXX", "palette", 8, 772)),
+        (b"JFXX\0\x13\2\2" + b"p" * 12, ("JFXX", "RGB", 8, 12)),
     ],
 )
-def test_jfif_thumbnails_are_found(payload, where, form, start, size, build, segment):
+def test_jfif_thumbnails_are_found(payload, expected, build, segment):
+    where, form, start, size = expected
     data = build(extra=segment(0xE0, payload))
     (found,) = inspect(data, name="x").thumbnails
     assert (found.where, found.format, found.size_bytes) == (where, form, size)
     assert data[found.offset :].startswith(payload[start : start + 4])
     cut = build(extra=segment(0xE0, payload[: start + 1]))
-    assert len(inspect(cut, name="x").thumbnails) == (payload[5] == 0x10)
+    assert inspect(cut, name="x").thumbnails == ()
 
 
 def test_an_incomplete_colour_profile_is_a_remark(build, segment):
@@ -461,6 +463,6 @@ def test_inspecting_needs_no_decoder():
     code = (
         "import sys, restora.jpeg\n"
         "bad = {'PIL', 'torch', 'onnxruntime', 'jpeglib'} & set(sys.modules)\n"
-        "sys.exit(', '.join(bad))"
+        "sys.exit(', '.join(bad) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -71,3 +71,9 @@ def test_every_parameter_learns():
     (restored.square().mean() + strength.mean()).backward()
     without = [n for n, p in network.named_parameters() if p.grad is None]
     assert without == []
+
+
+def test_luma_and_chroma_inside_change_nothing_at_the_start():
+    config = TINY.model_copy(update={"channels": 3, "ycbcr": True})
+    picture = torch.rand(1, 3, 20, 20)
+    assert torch.allclose(FBCNN(config)(picture)[0], picture, atol=1e-6)

@@ -32,7 +32,9 @@ def test_resumes_exactly(photos, recipe, tmp_path, precision):
     whole = train(recipe, photos, out=tmp_path / "whole")
     # The same run with an end after step 4, then taken up again by the full recipe: the clock of
     # a real budget would make the test depend on the machine.
-    half = recipe.model_copy(update={"train": settings.model_copy(update={"steps": 4, "decay_steps": 0})})
+    half = recipe.model_copy(
+        update={"train": settings.model_copy(update={"steps": 4, "decay_steps": 0})}
+    )
     stopped = train(half, photos, out=tmp_path / "parts")
     assert stopped.step == 4
     resumed = train(recipe, photos, out=tmp_path / "parts")
@@ -55,7 +57,9 @@ def test_keeps_the_moment_before_the_decay(photos, recipe, tmp_path):
 def test_logs_losses_and_validation(photos, recipe, photo_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "restora.training.tasks.validation_pictures",
-        lambda folder, channels: iter([np.full((16, 16), 99, np.uint8) + np.eye(16, dtype=np.uint8)]),
+        lambda folder, channels: iter(
+            [np.full((16, 16), 99, np.uint8) + np.eye(16, dtype=np.uint8)]
+        ),
     )
     rows = []
     train(
@@ -102,7 +106,7 @@ def exported(photos, recipe, tmp_path):
     done = train(recipe, photos, out=tmp_path / "run")
     # Eight steps leave biases that are still equal, which the exporter would store once.
     for value in done.average.values():
-        value += 0.01 * torch.randn(value.shape, generator=torch.Generator().manual_seed(1))
+        value.add_(0.01 * torch.randn(value.shape, generator=torch.Generator().manual_seed(1)))
     card = export_weight(
         done, tmp_path / "out", title="tiny", data="made by code", device="cpu", overlap_px=32
     )
@@ -145,14 +149,15 @@ def test_a_training_starts_from_a_file(exported, recipe, tmp_path):
 
 
 def test_gray_weights_open_a_color_network(recipe):
-    """The widened network restores luma as the gray one did and leaves chroma alone."""
+    """On a picture without colour the widened network does what the gray one did."""
     torch.manual_seed(0)
     gray = FBCNN(recipe.network).eval()
     torch.nn.init.normal_(gray.tail.weight, std=0.1)
-    color = FBCNN(recipe.network.model_copy(update={"channels": 3})).eval()
+    config = recipe.network.model_copy(update={"channels": 3, "ycbcr": True})
+    color = FBCNN(config).eval()
     color.load_state_dict(widen_to_color(gray.state_dict()))
-    picture = torch.rand(1, 3, 16, 24)
-    luma = torch.einsum("c,bchw->bhw", torch.tensor([0.299, 0.587, 0.114]), picture)[:, None]
-    change = color(picture)[0] - picture
-    expected = gray(luma)[0] - luma
-    assert torch.allclose(change, expected.expand_as(change), atol=1e-4)
+    luma = torch.rand(1, 1, 16, 24)
+    restored, strength = color(luma.expand(1, 3, 16, 24))
+    expected, seen = gray(luma)
+    assert torch.allclose(restored, expected.expand_as(restored), atol=1e-4)
+    assert torch.allclose(strength, seen, atol=1e-4)

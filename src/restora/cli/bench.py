@@ -17,10 +17,10 @@ ESTIMATE_QUALITIES = tuple(range(10, 91, 10))
 
 
 def bench(
-    protocol: Annotated[str, typer.Argument(metavar="jpeg-gray|jpeg-color", show_default=False)],
-    data: Annotated[Path, typer.Option(help="Folder that holds the test sets.")] = Path(
-        "testsets"
-    ),
+    protocol: Annotated[
+        str, typer.Argument(metavar="jpeg-gray|jpeg-color|resources", show_default=False)
+    ],
+    data: Annotated[Path, typer.Option(help="Folder that holds the test sets.")] = Path("testsets"),
     set: Annotated[str, typer.Option(help="live1, classic5 or bsds500.")] = "live1",
     model: Annotated[str, typer.Option(help="Model to measure.")] = "fbcnn",
     quality: Annotated[
@@ -46,9 +46,18 @@ def bench(
         Optional[Path],  # noqa: UP045
         typer.Option(help="Also write the report as JSON to this file."),
     ] = None,
+    megapixels: Annotated[
+        str, typer.Option(help="For resources: sizes of picture, with commas between.")
+    ] = "1,16,64",
     markdown: Annotated[bool, typer.Option("--markdown", help="Print markdown tables.")] = False,
 ) -> None:
-    """Measure a model by a published protocol, beside the published numbers."""
+    """Measure a model by a published protocol, beside the published numbers.
+
+    ``resources`` measures time and memory by picture size instead, and needs no data.
+    """
+    if protocol == "resources":
+        _bench_resources(model, megapixels)
+        return
     from rich.console import Console
     from rich.progress import Progress
 
@@ -101,15 +110,17 @@ def bench(
 
 def _restore(restorer: Restorer, file: bytes, model: str, *, blind: bool) -> NDArray[np.uint8]:
     """A file as the restore verb would do it, without the header if blind; gray is (H, W)."""
+    import numpy as np
+
     from restora.engine.plan import Wishes
     from restora.images import read_bytes
-    from restora.images.samples import to_uint8
     from restora.jpeg import inspect
 
     picture = read_bytes(file, name="bench")
     facts = None if blind else inspect(file, name="bench")
     plan = restorer.plan(picture, facts, Wishes(model=model))
-    pixels = to_uint8(restorer.run(picture, plan).pixels)
+    restored = restorer.run(picture, plan).pixels
+    pixels = np.rint(restored * 255).astype(np.uint8)  # the Restorer clips to 0-1
     return pixels[..., 0] if picture.space == "gray" else pixels
 
 
@@ -121,3 +132,19 @@ def _see(restorer: Restorer, file: bytes, model: str) -> float:
     plan = restorer.plan(read_bytes(file, name="bench"), None, Wishes(model=model))
     assert plan.quality is not None  # nothing was asked for, so the network decided
     return plan.quality
+
+
+def _bench_resources(model: str, megapixels: str) -> None:
+    from restora.engine.plan import DEFAULT_TILE_PX
+    from restora.errors import UsageError
+    from restora.evaluation.resources import markdown, measure_sizes
+
+    try:
+        sizes = [float(part) for part in megapixels.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--megapixels is numbers with commas between, not {megapixels!r}."
+        ) from None
+    for number, row in enumerate(measure_sizes(sizes, model=model, tile_px=DEFAULT_TILE_PX)):
+        lines = markdown([row]).splitlines()
+        typer.echo("\n".join(lines if number == 0 else lines[-1:]))

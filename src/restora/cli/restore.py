@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 if TYPE_CHECKING:
-    from restora.engine.batch import Job, Outcome
-    from restora.engine.plan import Wishes
+    from restora.engine.batch import Job
 
 
 def restore(
@@ -33,8 +32,9 @@ def restore(
         typer.Option(help="8 or 16 bits a channel (16: png and tiff). Default: the input's."),
     ] = None,
     jpeg_quality: Annotated[int, typer.Option(help="Quality of a JPEG result, 1-100.")] = 95,
-    tile: Annotated[int, typer.Option(help="Largest tile in pixels; smaller needs less memory.")]
-    = 512,
+    tile: Annotated[
+        int, typer.Option(help="Largest tile in pixels; smaller needs less memory.")
+    ] = 512,
     device: Annotated[
         str, typer.Option(help="cpu, or a PyTorch device such as cuda (needs restora[train]).")
     ] = "cpu",
@@ -52,11 +52,13 @@ def restore(
     explain: Annotated[
         bool, typer.Option("--explain", help="Print what is done to each picture, and why.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON line a picture on stdout.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON line a picture on stdout.")
+    ] = False,
 ) -> None:
     """Restore pictures."""
     from restora.cli.show import show_outcomes
-    from restora.engine.batch import find_jobs, run_jobs
+    from restora.engine.batch import Existing, find_jobs, run_jobs
     from restora.engine.plan import Wishes
     from restora.engine.restorer import Restorer
     from restora.errors import UsageError
@@ -87,7 +89,7 @@ def restore(
             result.save(job.target, bits=bits, quality=jpeg_quality)
             return result.report()
 
-        existing = "overwrite" if overwrite else "skip" if skip_existing else "refuse"
+        existing: Existing = "overwrite" if overwrite else "skip" if skip_existing else "refuse"
         for outcome in run_jobs(found, work, existing=existing, workers=jobs):
             screen.add(outcome)
     if screen.failed:
@@ -107,9 +109,7 @@ def parse_quality(text: str) -> int | None:
     try:
         return int(text)
     except ValueError:
-        raise UsageError(
-            f"--quality is 'auto' or a number from 1 to 100, not {text!r}."
-        ) from None
+        raise UsageError(f"--quality is 'auto' or a number from 1 to 100, not {text!r}.") from None
 
 
 def check_output(format: str | None, bits: int | None, jpeg_quality: int) -> None:

@@ -17,7 +17,9 @@ def train(
     ],
     budget: Annotated[
         Optional[str],  # noqa: UP045 - typer reads annotations at run time
-        typer.Option(help="Stop after this long, such as 90s, 25m or 2h. Default: the recipe's end."),
+        typer.Option(
+            help="Stop after this long, such as 90s, 25m or 2h. Default: the recipe's end."
+        ),
     ] = None,
     validation: Annotated[
         Optional[Path],  # noqa: UP045
@@ -77,7 +79,9 @@ def train(
         report=report,
     )
     state = "finished" if done.step >= resolved.train.steps else "stopped by the clock"
-    typer.echo(f"{resolved.name}: {state} at step {done.step}, {done.seconds / 60:.1f} min", err=True)
+    typer.echo(
+        f"{resolved.name}: {state} at step {done.step}, {done.seconds / 60:.1f} min", err=True
+    )
 
 
 def parse_duration(text: str) -> float:

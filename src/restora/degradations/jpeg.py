@@ -102,8 +102,9 @@ class JpegBatch(torch.nn.Module):
             chroma = self._plane(_halve(ycc[:, 1:]), chroma_table)
             height, width = pixels.shape[-2:]
             chroma = _fancy_double(chroma)[..., :height, :width] - 128
-            rgb = torch.einsum("ij,bjhw->bihw", self.to_rgb, torch.cat([luma, chroma], 1))
-            return rgb.round().clamp(0, 255)
+            decoded = torch.cat([luma, chroma], 1)
+            rgb = torch.einsum("ij,bjhw->bihw", self.to_rgb, decoded)
+            return torch.clamp(rgb.round(), 0, 255)
 
     def _plane(self, plane: Tensor, table: Tensor) -> Tensor:
         """Quantise the planes (B, P, H, W) of a batch with the tables (B, 8, 8)."""
@@ -112,7 +113,7 @@ class JpegBatch(torch.nn.Module):
         steps = table[:, None, None, None]  # (B, 1, 1, 1, 8, 8)
         coefficients = dct.forward(dct.to_blocks(padded - 128), self.matrix)
         quantised = _round_half_away(coefficients / steps) * steps
-        decoded = dct.from_blocks(dct.inverse(quantised, self.matrix)) + 128
+        decoded: Tensor = dct.from_blocks(dct.inverse(quantised, self.matrix)) + 128
         return decoded[..., :height, :width].round().clamp(0, 255)
 
 

@@ -17,9 +17,7 @@ class Backend(Protocol):
     def channels(self) -> int:
         """1 for gray, 3 for RGB."""
 
-    def run(
-        self, tile: NDArray[np.float32], quality: float
-    ) -> tuple[NDArray[np.float32], float]:
+    def run(self, tile: NDArray[np.float32], quality: float) -> tuple[NDArray[np.float32], float]:
         """Restore one tile.
 
         Args:

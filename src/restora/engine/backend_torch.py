@@ -49,9 +49,7 @@ class TorchBackend:
         batch = torch.from_numpy(np.ascontiguousarray(tile.transpose(2, 0, 1)))[None]
         strength = quality_to_strength(torch.full((1, 1), quality))
         try:
-            restored, predicted = self._network(
-                batch.to(self._device), strength.to(self._device)
-            )
+            restored, predicted = self._network(batch.to(self._device), strength.to(self._device))
         except torch.OutOfMemoryError as error:
             raise MemoryLimit(
                 f"A tile of {tile.shape[1]}×{tile.shape[0]} pixels does not fit into the memory "

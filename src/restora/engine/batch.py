@@ -62,7 +62,9 @@ def find_jobs(
     if in_place:
         return [Job(source, source) for source, _ in found]
     if out is None:
-        raise UsageError("Say where the result goes: -o OUT, or --in-place to write over the input.")
+        raise UsageError(
+            "Say where the result goes: -o OUT, or --in-place to write over the input."
+        )
     one_file = (
         len(found) == 1
         and not Path(inputs[0]).is_dir()
@@ -105,7 +107,7 @@ def _resolve(text: str) -> list[tuple[Path, Path]]:
         return [(p, p.relative_to(path)) for p in sorted(pictures)]
     if path.exists():
         return [(path, Path(path.name))]
-    matches = [Path(match) for match in sorted(glob.glob(text, recursive=True))]
+    matches = [Path(match) for match in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207 - a whole pattern
     matches = [m for m in matches if m.is_file()]
     if not matches:
         raise InputError(f"{text}: there is no such file, folder or pattern of files.")
@@ -148,6 +150,7 @@ def run_jobs(
     Yields:
         An outcome for every job, as they end.
     """
+
     def work(job: Job) -> Outcome:
         if job.target.exists() and job.target != job.source:
             if existing == "skip":
@@ -165,7 +168,7 @@ def run_jobs(
             return Outcome(job, "failed", str(error))
         except MemoryError:
             return Outcome(job, "failed", f"{job.source}: not enough memory for this picture.")
-        except Exception as error:  # noqa: BLE001 - the rest must go on whatever a picture does
+        except Exception as error:
             return Outcome(
                 job, "failed", f"{job.source}: unexpected {type(error).__name__}: {error}"
             )

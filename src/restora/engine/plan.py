@@ -134,7 +134,8 @@ def make_plan(
     if wishes.strength != 100:
         reasons.append(f"strength {wishes.strength} %: mixed with the input")
     reasons.append(
-        f"tiles of at most {wishes.tile_px} pixels, overlapping by {overlap_px}, on the 16-pixel grid"
+        f"tiles of at most {wishes.tile_px} pixels, overlapping by {overlap_px}, "
+        "on the 16-pixel grid"
     )
     return Plan(
         model=model.name,

@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from restora._optional import require
 from restora.engine.backend import PREDICT, Backend
 from restora.engine.backend_ort import OrtBackend
 from restora.engine.estimate import estimate_quality
 from restora.engine.plan import Plan, Wishes, choose_route, make_plan
 from restora.engine.tiles import TileGrid, lay_grid, run_tiled
-from restora._optional import require
 from restora.errors import InputError
 from restora.images import Picture, read_bytes, write
 from restora.jpeg import JpegFacts, inspect
 from restora.weights.registry import find_model, load_card, load_weight
 
 Floats = NDArray[np.float32]
+Progress = Callable[[int, int], None]  # (tiles done, tiles in all)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Restorer:
         name: str = "picture",
         salvage: bool = False,
         max_pixels: int | None = None,
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: Progress = lambda *_: None,
     ) -> Result:
         """Restore one file.
 
@@ -130,14 +131,13 @@ class Restorer:
         picture: Picture,
         plan: Plan,
         *,
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: Progress = lambda *_: None,
     ) -> Picture:
         """Carry out a plan."""
         grid = lay_grid(
             picture.height_px, picture.width_px, tile_px=plan.tile_px, overlap_px=plan.overlap_px
         )
         total, done = len(grid) * len(plan.weights), 0
-        quality = PREDICT if plan.quality is None else plan.quality
         restored = []
         for planes, weight in zip(_planes(picture, plan.route), plan.weights, strict=True):
 
@@ -146,20 +146,23 @@ class Restorer:
                 done += 1
                 progress(done, total)
 
-            restored.append(self._restore_planes(planes, weight, quality, plan, grid, advance))
+            restored.append(
+                self._restore_planes(planes, plan, weight=weight, grid=grid, advance=advance)
+            )
         pixels = _assemble(restored, plan.route)
         return picture.with_pixels(pixels)
 
     def _restore_planes(
         self,
         planes: Floats,
-        weight: str,
-        quality: float,
         plan: Plan,
+        *,
+        weight: str,
         grid: TileGrid,
         advance: Callable[[], None],
     ) -> Floats:
         backend = self._backend(weight)
+        quality = PREDICT if plan.quality is None else plan.quality
         share = np.float32(plan.strength / 100)
 
         def operator(tile: Floats) -> Floats:
@@ -172,9 +175,7 @@ class Restorer:
         with self._lock:
             if weight not in self._backends:
                 if self._device == "cpu":
-                    self._backends[weight] = OrtBackend(
-                        load_weight(weight), threads=self._threads
-                    )
+                    self._backends[weight] = OrtBackend(load_weight(weight), threads=self._threads)
                 else:
                     self._backends[weight] = _torch_backend(weight, self._device)
             return self._backends[weight]

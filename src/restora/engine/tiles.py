@@ -64,9 +64,7 @@ def lay_axis(length_px: int, *, tile_px: int, overlap_px: int) -> Axis:
         return Axis(length_px, _round_up(length_px), overlap_px, (0,))
     count = math.ceil((length_px - overlap_px) / (tile_px - overlap_px))
     size = _round_up(math.ceil((length_px + (count - 1) * overlap_px) / count))
-    return Axis(
-        length_px, size, overlap_px, tuple(k * (size - overlap_px) for k in range(count))
-    )
+    return Axis(length_px, size, overlap_px, tuple(k * (size - overlap_px) for k in range(count)))
 
 
 def _round_up(length_px: int) -> int:

@@ -18,7 +18,9 @@ def dct_matrix() -> NDArray[np.float64]:
     """The orthonormal DCT-II matrix ``(8, 8)``: ``coefficients = D @ block @ D.T``."""
     k = np.arange(BLOCK_PX)[:, None]
     n = np.arange(BLOCK_PX)[None, :]
-    matrix = np.sqrt(2 / BLOCK_PX) * np.cos(np.pi * (2 * n + 1) * k / (2 * BLOCK_PX))
+    matrix: NDArray[np.float64] = np.sqrt(2 / BLOCK_PX) * np.cos(
+        np.pi * (2 * n + 1) * k / (2 * BLOCK_PX)
+    )
     matrix[0] /= np.sqrt(2)
     return matrix
 

@@ -159,8 +159,8 @@ class JpegFacts(_Record):
             ("Thumbnail", f"{_bytes(thumbnail.size_bytes)} in {thumbnail.where}")
             for thumbnail in self.thumbnails
         ]
-        if self.comment is not None:
-            rows.append(("Comment", _one_line(self.comment)))
+        if self.comment is not None and (line := _one_line(self.comment)):
+            rows.append(("Comment", line))
         if self.trailing_bytes:
             rows.append(("Behind the picture", self._trailing_text()))
         if self.truncated:

@@ -360,7 +360,7 @@ def _jfif_thumbnail(segment: Segment) -> list[Thumbnail]:
         where, start, size = "JFIF", 14, 3 * payload[12] * payload[13]
     elif segment.marker == APP0 and segment.starts(b"JFXX\0") and len(payload) >= 8:
         pixels = payload[6] * payload[7]
-        if payload[5] == 0x10:
+        if payload[5] == 0x10 and segment.starts(b"JFXX\0\x10\xff\xd8"):
             form, start, size = "JPEG", 6, len(payload) - 6
         elif payload[5] == 0x11:  # 256 colours, then an index for each pixel
             form, start, size = "palette", 8, 768 + pixels if pixels else 0

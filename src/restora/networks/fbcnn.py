@@ -7,9 +7,9 @@ channel of every decoder block. Because the number is explicit, a user may set i
 Shapes: B pictures, C channels (1 gray, 3 RGB), H×W pixels. Pixels are 0-1. Inside the network
 the quality factor is a strength ``s = 1 - QF/100``, converted here and nowhere else.
 
-The compact sizes differ from the published network in four switches of the configuration:
-pixel-unshuffling before the head, a global residual, a gate of ``2 * sigmoid`` (neutral at 1)
-and fewer, narrower blocks.
+The compact sizes differ from the published network in switches of the configuration:
+pixel-unshuffling before the head, a global residual, a gate of ``2 * sigmoid`` (neutral at 1),
+luma and chroma instead of RGB inside, and fewer, narrower blocks.
 """
 
 from __future__ import annotations
@@ -22,6 +22,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from restora.networks.blocks import ModulatedBlock, ResidualBlock
+
+# JFIF (ITU-T T.871), section 7.
+RGB_TO_YCBCR = (
+    (0.299, 0.587, 0.114),
+    (-0.168735892, -0.331264108, 0.5),
+    (0.5, -0.418687589, -0.081312411),
+)
 
 
 class FBCNNConfig(BaseModel):
@@ -37,6 +44,7 @@ class FBCNNConfig(BaseModel):
     unshuffle: int = Field(1, ge=1, description="pixel-unshuffle factor before the head")
     residual: bool = Field(False, description="add the input to the output")
     gate_scale: float = Field(1.0, description="gamma is this times a sigmoid")
+    ycbcr: bool = Field(False, description="see RGB as luma and chroma inside; needs residual")
 
     @property
     def multiple_px(self) -> int:
@@ -94,6 +102,9 @@ class Controller(nn.Module):
 class FBCNN(nn.Module):
     """The network; see the module's docstring."""
 
+    to_ycbcr: Tensor
+    to_rgb: Tensor
+
     def __init__(self, config: FBCNNConfig) -> None:
         super().__init__()
         self.config = config
@@ -115,6 +126,11 @@ class FBCNN(nn.Module):
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(widths))
         self.decoder = nn.ModuleList(nn.ModuleList(stage(ModulatedBlock, k)) for k in scales)
         self.tail = nn.Conv2d(widths[0], folded, 3, padding=1)
+        # JPEG damages luma and chroma apart and unequally. With one optimiser step size a weight,
+        # chroma learns only where it has weights of its own.
+        to_ycbcr = torch.tensor(RGB_TO_YCBCR)
+        self.register_buffer("to_ycbcr", to_ycbcr, persistent=False)
+        self.register_buffer("to_rgb", torch.linalg.inv(to_ycbcr), persistent=False)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -130,7 +146,7 @@ class FBCNN(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.bias)
         for linear in (*self.controller.gamma, *self.controller.beta):
-            linear.weight.data.mul_(0.05)  # type: ignore[operator, union-attr]
+            linear.weight.data.mul_(0.05)
         if self.config.residual:
             # What JPEG did is a few gray levels of detail on top of a large mean. Filters without
             # a mean, and with some gain, show it to the first ReLU; otherwise learning is slow.
@@ -142,8 +158,16 @@ class FBCNN(nn.Module):
             nn.init.zeros_(self.tail.weight)
             nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]
 
+    def _mix(self, picture: Tensor, matrix: Tensor) -> Tensor:
+        """Between RGB and YCbCr without its offset, where the configuration asks for it."""
+        if not self.config.ycbcr:
+            return picture
+        return functional.conv2d(picture, matrix.to(picture.dtype)[:, :, None, None])
+
     def encode(self, picture: Tensor) -> tuple[list[Tensor], Tensor]:
         """Picture (B, C, H, W), H and W multiples of ``multiple_px``, to skips and strength.
+
+        With ``ycbcr`` the picture is luma and chroma here, as is what :meth:`decode` gives.
 
         Returns:
             The features kept at each scale, full size first, the bottom's body features last,
@@ -162,18 +186,15 @@ class FBCNN(nn.Module):
         """Skips of :meth:`encode` and a strength (B, 1) to (B, C, H, W)."""
         *skips, features = skips
         x = self.body_decoder(features)
-        modulation = self.controller(strength)
-        for k in reversed(range(len(self.up))):
-            x = self.up[k](x + skips[k + 1])
-            gamma, beta = modulation[k]
-            for block in self.decoder[k]:  # type: ignore[union-attr]
+        stages = zip(self.up, self.decoder, skips[1:], self.controller(strength), strict=True)
+        for up, blocks, skip, (gamma, beta) in reversed(list(stages)):
+            x = up(x + skip)
+            for block in blocks:
                 x = block(x, gamma, beta)
         out = self.tail(x + skips[0])
         return functional.pixel_shuffle(out, self.config.unshuffle)
 
-    def forward(
-        self, picture: Tensor, strength: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, picture: Tensor, strength: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Restore a batch.
 
         Args:
@@ -188,13 +209,13 @@ class FBCNN(nn.Module):
         padded = functional.pad(
             picture, (0, -width % multiple, 0, -height % multiple), mode="replicate"
         )
-        skips, predicted = self.encode(padded)
+        skips, predicted = self.encode(self._mix(padded, self.to_ycbcr))
         used = predicted
         if strength is not None:
             used = torch.where(torch.isnan(strength), predicted, strength.to(predicted.dtype))
         out = self.decode(skips, used)
         if self.config.residual:
-            out = out + padded
+            out = self._mix(out, self.to_rgb) + padded
         return out[..., :height, :width], predicted
 
 

@@ -53,7 +53,7 @@ class PhotoStore:
         files = sorted(p for p in photos.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES)
         if not files:
             raise InputError(f"{photos}: no photos found (looked for {', '.join(PHOTO_SUFFIXES)}).")
-        # Names and sizes tell a changed folder; hashing the contents would cost as much as decoding.
+        # Names and sizes tell a changed folder; hashing contents would cost as much as decoding.
         listing = "\n".join(f"{p.relative_to(photos)} {p.stat().st_size}" for p in files)
         key = hashlib.sha256(listing.encode()).hexdigest()[:16]
         cache.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,9 @@ class JpegPairs:
         self._teacher = teacher
         self._tensor_jpeg = JpegBatch()
         self._usable = [
-            n for n in range(len(photos)) if min(photos[n].shape[:2]) >= recipe.patch_px + CROP_MARGIN_PX
+            n
+            for n in range(len(photos))
+            if min(photos[n].shape[:2]) >= recipe.patch_px + CROP_MARGIN_PX
         ]
         if not self._usable:
             least_px = recipe.patch_px + CROP_MARGIN_PX
@@ -157,7 +159,7 @@ class JpegPairs:
         photo = self._photos[self._usable[rng.integers(len(self._usable))]]
         y = rng.integers(photo.shape[0] - side + 1)
         x = rng.integers(photo.shape[1] - side + 1)
-        crop = np.rot90(photo[y : y + side, x : x + side], rng.integers(4))
+        crop = np.rot90(photo[y : y + side, x : x + side], int(rng.integers(4)))
         if rng.random() < 0.5:
             crop = crop[:, ::-1]
         if self._channels == 1:
@@ -195,7 +197,9 @@ def validation_pictures(
 
 def _cut(pixels: Tensor, corners: Sequence[tuple[int, int]], side_px: int) -> Tensor:
     """One square window out of each picture of (B, C, H, W)."""
-    windows = [p[:, y : y + side_px, x : x + side_px] for p, (y, x) in zip(pixels, corners, strict=True)]
+    windows = [
+        p[:, y : y + side_px, x : x + side_px] for p, (y, x) in zip(pixels, corners, strict=True)
+    ]
     return torch.stack(windows)
 
 

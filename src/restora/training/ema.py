@@ -19,7 +19,7 @@ class Ema:
         # Early on a long memory would hold the random start; (1+k)/(10+k) forgets it.
         decay = min(self.decay, (1 + step) / (10 + step))
         current = network.state_dict()
-        torch._foreach_lerp_(  # type: ignore[attr-defined]
+        torch._foreach_lerp_(
             list(self.weights.values()), [current[k] for k in self.weights], 1 - decay
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import warnings
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from restora._optional import require
+from restora.errors import WeightsError
 from restora.networks.fbcnn import (
     FBCNN,
     count_macs_per_pixel,
@@ -65,9 +65,9 @@ def export_onnx(network: FBCNN) -> bytes:
             dynamo=True,
             verbose=False,
         )
-    buffer = io.BytesIO()
-    program.save(buffer)
-    model = onnx.load_from_string(buffer.getvalue())
+    if program is None:
+        raise WeightsError("PyTorch's ONNX exporter gave nothing back.")
+    model = program.model_proto
     _halve_weights(model)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())

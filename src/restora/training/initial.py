@@ -12,7 +12,7 @@ from restora.networks.fbcnn import FBCNNConfig
 from restora.networks.onnx_weights import read_onnx_weights
 from restora.training.checkpoint import load_checkpoint
 
-LUMA = (0.299, 0.587, 0.114)
+CHROMA_GAIN = 4.0  # chroma damage is a few gray levels; luma filters start with 8
 
 
 def read_initial(path: Path, config: FBCNNConfig) -> dict[str, Tensor]:
@@ -25,7 +25,7 @@ def read_initial(path: Path, config: FBCNNConfig) -> dict[str, Tensor]:
     Raises:
         WeightsError: The file holds another network.
     """
-    gray = config.model_copy(update={"channels": 1})
+    gray = config.model_copy(update={"channels": 1, "ycbcr": False})
     if path.suffix == ".onnx":
         data = path.read_bytes()
         try:
@@ -43,14 +43,19 @@ def read_initial(path: Path, config: FBCNNConfig) -> dict[str, Tensor]:
 
 
 def widen_to_color(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Gray weights as the colour network that restores luma and leaves chroma alone.
+    """Gray weights as a start for a colour network that sees luma and chroma.
 
-    The head sees the luma of RGB; adding one residual to R, G and B changes luma only.
+    Luma is restored as before. Chroma is left alone at first, but the head sees it through random
+    filters: were it blind to chroma, head and tail would wait for each other for ever.
     """
     head, tail, bias = weights["head.weight"], weights["tail.weight"], weights["tail.bias"]
+    chroma = torch.empty_like(torch.cat([head] * 2, dim=1))
+    torch.nn.init.kaiming_normal_(chroma, nonlinearity="linear")
+    chroma -= chroma.mean(dim=(1, 2, 3), keepdim=True)
+    nothing = torch.zeros_like(torch.cat([tail] * 2, dim=0))
     return {
         **weights,
-        "head.weight": torch.cat([share * head for share in LUMA], dim=1),
-        "tail.weight": torch.cat([tail] * 3, dim=0),
-        "tail.bias": torch.cat([bias] * 3, dim=0),
+        "head.weight": torch.cat([head, CHROMA_GAIN * chroma], dim=1),
+        "tail.weight": torch.cat([tail, nothing], dim=0),
+        "tail.bias": torch.cat([bias, torch.zeros_like(torch.cat([bias] * 2))]),
     }

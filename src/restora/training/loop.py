@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,11 +18,91 @@ from restora.training.ema import Ema
 from restora.training.recipe import Recipe
 from restora.training.tasks import FBCNNValidation, fbcnn_loss
 
-log = logging.getLogger(__name__)
-
 LATEST = "latest.pt"
 BEFORE_DECAY = "before-decay.pt"  # where a longer training takes up the thread
 LOG = "log.jsonl"
+
+
+class Trainer:
+    """A network on its way: weights, their average, optimiser, step and time spent."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        photos: PhotoStore,
+        *,
+        device: str = "cpu",
+        compiled: bool = False,
+        initial: dict[str, Tensor] | None = None,
+    ) -> None:
+        settings = recipe.train
+        torch.manual_seed(settings.seed)
+        self.recipe = recipe
+        self.device = device
+        self.network = FBCNN(recipe.network)
+        if initial is not None:
+            self.network.load_state_dict(initial)
+        self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.forward = torch.compile(self.network) if compiled else self.network
+        self.ema = Ema(self.network, settings.ema)
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), betas=(0.9, 0.99), weight_decay=settings.weight_decay
+        )
+        self.pairs = JpegPairs(
+            photos,
+            recipe.data,
+            channels=recipe.network.channels,
+            seed=settings.seed,
+            teacher=settings.teacher_share,
+        )
+        self.step = 0
+        self.seconds = 0.0
+
+    def resume(self, path: Path) -> None:
+        """Take up a checkpoint exactly where it stopped.
+
+        Raises:
+            UsageError: It belongs to another network.
+        """
+        found = load_checkpoint(path)
+        if found.recipe.network != self.recipe.network:
+            raise UsageError(
+                f"{path.parent}: holds a run of another network; choose another folder."
+            )
+        self.network.load_state_dict(found.network)
+        self.ema.load(found.average)
+        self.optimiser.load_state_dict(found.optimiser)
+        self.step, self.seconds = found.step, found.seconds
+
+    def snapshot(self) -> Checkpoint:
+        """This moment."""
+        return Checkpoint(
+            recipe=self.recipe,
+            step=self.step,
+            seconds=self.seconds,
+            network=self.network.state_dict(),
+            average=self.ema.weights,
+            optimiser=self.optimiser.state_dict(),
+        )
+
+    def advance(self) -> dict[str, Tensor]:
+        """One optimiser step; gives the parts of the loss."""
+        started = time.monotonic()
+        settings = self.recipe.train
+        for group in self.optimiser.param_groups:
+            group["lr"] = settings.lr_at(self.step)
+        batch = self.pairs.batch(self.step, device=self.device)
+        half = settings.precision == "bf16"
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=half):
+            loss, parts = fbcnn_loss(self.forward, batch, settings)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip_norm)
+        self.optimiser.step()
+        self.ema.update(self.network, self.step)
+        self.step += 1
+        self.seconds += time.monotonic() - started
+        return {name: value.detach() for name, value in parts.items()}
 
 
 def train(
@@ -38,7 +117,7 @@ def train(
     initial: dict[str, Tensor] | None = None,
     checkpoint_every_s: float = 120.0,
     validate_every: int = 1000,
-    report: Callable[[dict[str, float]], None] = lambda row: None,
+    report: Callable[[dict[str, float]], None] = lambda _: None,
 ) -> Checkpoint:
     """Train until the recipe's last step or until the budget is spent, whichever is first.
 
@@ -63,91 +142,47 @@ def train(
     """
     end = time.monotonic() + budget_s
     out.mkdir(parents=True, exist_ok=True)
-    settings = recipe.train
-    torch.manual_seed(settings.seed)
-    network = FBCNN(recipe.network)
-    if initial is not None:
-        network.load_state_dict(initial)
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    ema = Ema(network, settings.ema)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=settings.lr, betas=(0.9, 0.99), weight_decay=settings.weight_decay
-    )
-    step, seconds = 0, 0.0
+    trainer = Trainer(recipe, photos, device=device, compiled=compiled, initial=initial)
     if (out / LATEST).exists():
-        found = load_checkpoint(out / LATEST)
-        if found.recipe.network != recipe.network:
-            raise UsageError(f"{out}: holds a run of another network; choose another folder.")
-        network.load_state_dict(found.network)
-        ema.load(found.average)
-        optimiser.load_state_dict(found.optimiser)
-        step, seconds = found.step, found.seconds
-    pairs = JpegPairs(
-        photos,
-        recipe.data,
-        channels=recipe.network.channels,
-        seed=settings.seed,
-        teacher=settings.teacher_share,
-    )
+        trainer.resume(out / LATEST)
     validate = None
     if validation is not None:
         validate = FBCNNValidation(validation, channels=recipe.network.channels)
-        averaged = FBCNN(recipe.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    forward = torch.compile(network) if compiled else network
-    kind = torch.device(device).type
-
-    def snapshot() -> Checkpoint:
-        return Checkpoint(
-            recipe=recipe,
-            step=step,
-            seconds=seconds,
-            network=network.state_dict(),
-            average=ema.weights,
-            optimiser=optimiser.state_dict(),
-        )
-
-    def write_row(row: dict[str, float]) -> None:
-        with (out / LOG).open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        report(row)
-
-    sums: dict[str, float] = {}
-    counted, last_save = 0, time.monotonic()
-    while step < settings.steps and time.monotonic() < end:
-        started = time.monotonic()
-        for group in optimiser.param_groups:
-            group["lr"] = settings.lr_at(step)
-        if step == settings.steps - settings.decay_steps:
-            save_checkpoint(snapshot(), out / BEFORE_DECAY)
-        batch = pairs.batch(step, device=device)
-        with torch.autocast(kind, torch.bfloat16, enabled=settings.precision == "bf16"):
-            loss, parts = fbcnn_loss(forward, batch, settings)  # type: ignore[arg-type]
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
-        optimiser.step()
-        ema.update(network, step)
-        step += 1
-        for name, value in parts.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach())
-        counted += 1
-        seconds += time.monotonic() - started
-        if step % validate_every == 0 or step == settings.steps:
-            row = {
-                "step": step,
-                "seconds": round(seconds, 1),
-                "lr": settings.lr_at(step - 1),
-                "patches_per_s": round(step * recipe.data.batch / seconds, 1),
-                **{name: value / counted for name, value in sums.items()},
-            }
-            sums, counted = {}, 0
-            if validate is not None:
-                averaged.load_state_dict(ema.weights)
-                row.update(validate(averaged))
-            write_row(row)
+    last_step, decay_from = recipe.train.steps, recipe.train.steps - recipe.train.decay_steps
+    losses: list[dict[str, Tensor]] = []
+    last_save = time.monotonic()
+    while trainer.step < last_step and time.monotonic() < end:
+        if trainer.step == decay_from:
+            save_checkpoint(trainer.snapshot(), out / BEFORE_DECAY)
+        losses.append(trainer.advance())
+        if trainer.step % validate_every == 0 or trainer.step == last_step:
+            row = _row(trainer, losses, validate)
+            losses = []
+            with (out / LOG).open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            report(row)
         if time.monotonic() - last_save > checkpoint_every_s:
-            save_checkpoint(snapshot(), out / LATEST)
+            save_checkpoint(trainer.snapshot(), out / LATEST)
             last_save = time.monotonic()
-    final = snapshot()
+    final = trainer.snapshot()
     save_checkpoint(final, out / LATEST)
     return final
+
+
+def _row(
+    trainer: Trainer, losses: list[dict[str, Tensor]], validate: FBCNNValidation | None
+) -> dict[str, float]:
+    """A line of the log: where the training is, mean losses, scores of the averaged weights."""
+    recipe = trainer.recipe
+    row = {
+        "step": trainer.step,
+        "seconds": round(trainer.seconds, 1),
+        "lr": recipe.train.lr_at(trainer.step - 1),
+        "patches_per_s": round(trainer.step * recipe.data.batch / trainer.seconds, 1),
+        **{name: float(torch.stack([p[name] for p in losses]).mean()) for name in losses[0]},
+    }
+    if validate is not None:
+        averaged = FBCNN(recipe.network)
+        averaged.load_state_dict(trainer.ema.weights)
+        row |= validate(averaged.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+    return row

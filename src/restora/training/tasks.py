@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -18,7 +20,7 @@ VALIDATION_QUALITIES = (10, 40)
 
 
 def fbcnn_loss(
-    network: FBCNN, batch: Batch, recipe: TrainRecipe
+    network: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], batch: Batch, recipe: TrainRecipe
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """L1 on the pixels plus weighted L1 on the strength. Source: FBCNN, section 3.3.
 
@@ -46,7 +48,7 @@ class FBCNNValidation:
 
     @torch.no_grad()
     def __call__(self, network: FBCNN) -> dict[str, float]:
-        """``psnr_<q>`` and ``jpeg_<q>`` in dB and ``quality_error_<q>``, means over the pictures."""
+        """``psnr_<q>``, ``jpeg_<q>`` in dB and ``quality_error_<q>``, means over the pictures."""
         scores: dict[str, float] = {}
         for quality, pictures in self._compressed.items():
             rows = []
@@ -68,5 +70,5 @@ class FBCNNValidation:
         return scores
 
 
-def _psnr(a: np.ndarray[tuple[int, ...], np.dtype[np.float64]], b: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float:
+def _psnr(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(10 * np.log10(255**2 / np.mean((a - b) ** 2)))

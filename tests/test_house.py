@@ -1,0 +1,95 @@
+"""Rules of the house that need a fresh interpreter, or the whole package, to see."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import restora
+
+SOURCE = Path(restora.__file__).parent
+HEAVY = ("torch", "onnx", "onnxscript", "yaml")
+
+
+def modules_after(code):
+    """Names of the modules a fresh interpreter holds after ``code``."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules, file=sys.stderr)"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return set(done.stderr.split())
+
+
+def test_importing_restora_loads_next_to_nothing():
+    assert not modules_after("import restora") & {*HEAVY, "numpy", "PIL", "onnxruntime", "pydantic"}
+
+
+def test_help_loads_neither_numpy_nor_onnx_runtime():
+    code = (
+        "import sys; sys.argv = ['restora', '--help']\n"
+        "from restora.cli.main import main\n"
+        "try: main()\nexcept SystemExit: pass"
+    )
+    assert not modules_after(code) & {*HEAVY, "numpy", "PIL", "onnxruntime", "pydantic", "rich"}
+
+
+def test_a_restoration_never_loads_pytorch(tmp_path):
+    from PIL import Image
+
+    Image.new("RGB", (40, 30), "teal").save(tmp_path / "a.jpg", quality=20)
+    code = (
+        "import restora\n"
+        f"restora.restore({str(tmp_path / 'a.jpg')!r}).save({str(tmp_path / 'b.png')!r})"
+    )
+    loaded = modules_after(code)
+    assert (tmp_path / "b.png").exists()
+    assert not loaded & set(HEAVY)
+    assert "onnxruntime" in loaded
+
+
+@pytest.mark.parametrize("module", HEAVY)
+def test_heavy_modules_stay_in_their_rooms(module):
+    """At module level only networks, training and degradations know PyTorch and its kin."""
+    allowed = {"networks", "training", "degradations"}
+    offenders = []
+    for path in SOURCE.rglob("*.py"):
+        place = path.relative_to(SOURCE)
+        if place.parts[0] in allowed or place.name == "backend_torch.py":
+            continue
+        for node in ast.parse(path.read_text()).body:
+            names = [alias.name for alias in getattr(node, "names", [])]
+            names.append(getattr(node, "module", None) or "")
+            if any(name.split(".")[0] == module for name in names):
+                offenders.append(str(place))
+    assert offenders == []
+
+
+def test_the_public_surface():
+    assert sorted(restora.__all__) == [
+        "Picture", "Restorer", "Result", "__version__", "inspect", "load", "restore",
+    ]  # fmt: skip
+    for name in restora.__all__:
+        assert getattr(restora, name) is not None
+
+
+def test_an_unknown_wish_is_told():
+    from restora.errors import UsageError
+
+    with pytest.raises(UsageError, match=r"restore\(\) cannot use qualty; it takes model, quality"):
+        restora.restore(b"", qualty=3)
+
+
+def test_a_missing_extra_holds_the_install_line():
+    from restora._optional import require
+    from restora.errors import MissingExtra
+
+    with pytest.raises(MissingExtra, match=r"pip install 'restora\[train\]'"):
+        require("no_such_module_at_all", extra="train")
+
+
+def test_files_stay_small():
+    """A file that needs a table of contents is two files."""
+    long = {p.name: n for p in SOURCE.rglob("*.py") if (n := len(p.read_text().splitlines())) > 450}
+    assert long == {}
