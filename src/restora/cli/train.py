@@ -44,6 +44,7 @@ def train(
     """Train a weight; stops by the clock and resumes exactly."""
     from restora._optional import require
 
+    budget_s = float("inf") if budget is None else parse_duration(budget)
     torch = require("torch", extra="train")
     from restora.training.data import PhotoStore
     from restora.training.initial import read_initial
@@ -70,7 +71,7 @@ def train(
         resolved,
         store,
         out=out,
-        budget_s=float("inf") if budget is None else parse_duration(budget),
+        budget_s=budget_s,
         validation=validation,
         device=device,
         compiled=compile,
