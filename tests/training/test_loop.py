@@ -13,7 +13,7 @@ from restora.networks.fbcnn import FBCNN
 from restora.networks.onnx_weights import read_onnx_weights
 from restora.training.checkpoint import load_checkpoint
 from restora.training.export import export_weight
-from restora.training.initial import read_initial, widen_to_color
+from restora.training.initial import grow, read_initial
 from restora.training.loop import BEFORE_DECAY, LATEST, LOG, train
 from restora.weights.cards import Card
 
@@ -148,16 +148,23 @@ def test_a_training_starts_from_a_file(exported, recipe, tmp_path):
         assert torch.allclose(from_onnx[name], value, atol=1e-3)
 
 
-def test_gray_weights_open_a_color_network(recipe):
-    """On a picture without colour the widened network does what the gray one did."""
+def test_gray_weights_grow_into_a_color_network(recipe):
+    """On a picture without colour the wider network does what the gray one did."""
     torch.manual_seed(0)
     gray = FBCNN(recipe.network).eval()
     torch.nn.init.normal_(gray.tail.weight, std=0.1)
-    config = recipe.network.model_copy(update={"channels": 3, "ycbcr": True})
-    color = FBCNN(config).eval()
-    color.load_state_dict(widen_to_color(gray.state_dict()))
+    changes = {"channels": 3, "ycbcr": True, "widths": (6, 9)}
+    color = FBCNN(recipe.network.model_copy(update=changes)).eval()
+    color.load_state_dict(grow(gray.state_dict(), color.config))
     luma = torch.rand(1, 1, 16, 24)
     restored, strength = color(luma.expand(1, 3, 16, 24))
     expected, seen = gray(luma)
     assert torch.allclose(restored, expected.expand_as(restored), atol=1e-4)
     assert torch.allclose(strength, seen, atol=1e-4)
+
+
+def test_a_network_that_does_not_fit_is_refused(exported, recipe):
+    with pytest.raises(WeightsError, match="does not fit into the recipe's"):
+        read_initial(exported[2], recipe.network.model_copy(update={"blocks": (2, 1)}))
+    grown = read_initial(exported[2], recipe.network.model_copy(update={"widths": (6, 9)}))
+    assert grown["head.weight"].shape[0] == 6

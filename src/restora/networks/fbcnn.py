@@ -154,6 +154,8 @@ class FBCNN(nn.Module):
             nn.init.kaiming_normal_(head, nonlinearity="linear")
             head -= head.mean(dim=(1, 2, 3), keepdim=True)
             head *= 8
+            if self.config.ycbcr:
+                head[:, self.config.unshuffle**2 :] *= 2  # chroma damage is the smaller one
             nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
             nn.init.zeros_(self.tail.weight)
             nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]

@@ -1,61 +1,66 @@
-"""Weights to start a training from: an exported weight, a checkpoint, or a gray one for colour."""
+"""Weights to start a training from: an exported weight or a checkpoint, grown if smaller."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from restora.errors import WeightsError
-from restora.networks.fbcnn import FBCNNConfig
+from restora.networks.fbcnn import FBCNN, FBCNNConfig
 from restora.networks.onnx_weights import read_onnx_weights
 from restora.training.checkpoint import load_checkpoint
-
-CHROMA_GAIN = 4.0  # chroma damage is a few gray levels; luma filters start with 8
+from restora.weights.cards import Card
 
 
 def read_initial(path: Path, config: FBCNNConfig) -> dict[str, Tensor]:
-    """Weights for a network of ``config``; gray weights are widened for a colour network.
+    """Weights for a network of ``config``.
 
     Args:
-        path: ``.onnx``, or a checkpoint of a run, whose averaged weights are taken.
-        config: The network to start.
+        path: ``.onnx`` with its card beside it, or a checkpoint, whose averaged weights are taken.
+        config: The network to start; it may be wider than the one in the file.
 
     Raises:
-        WeightsError: The file holds another network.
+        WeightsError: The file cannot be used, or holds a network that does not fit into this one.
     """
-    gray = config.model_copy(update={"channels": 1, "ycbcr": False})
     if path.suffix == ".onnx":
-        data = path.read_bytes()
         try:
-            return read_onnx_weights(data, config)
-        except WeightsError:
-            if config.channels == 1:
-                raise
-            return widen_to_color(read_onnx_weights(data, gray))
-    checkpoint = load_checkpoint(path)
-    if checkpoint.recipe.network == config:
-        return checkpoint.average
-    if checkpoint.recipe.network == gray:
-        return widen_to_color(checkpoint.average)
-    raise WeightsError(f"{path}: holds another network than the recipe describes.")
+            data, card = path.read_bytes(), path.with_suffix(".json").read_bytes()
+        except OSError as error:
+            raise WeightsError(f"{error.filename}: cannot be read ({error.strerror}).") from error
+        found = FBCNNConfig.model_validate(
+            Card.model_validate_json(card).training.recipe["network"]
+        )
+        weights = read_onnx_weights(data, found)
+    else:
+        checkpoint = load_checkpoint(path)
+        found, weights = checkpoint.recipe.network, checkpoint.average
+    if found == config:
+        return weights
+    alike = {"widths": config.widths, "channels": config.channels, "ycbcr": config.ycbcr}
+    wider = len(found.widths) == len(config.widths) and all(
+        old <= new for old, new in zip(found.widths, config.widths, strict=True)
+    )
+    luma_first = found.channels == config.channels or (found.channels == 1 and config.ycbcr)
+    if found.model_copy(update=alike) != config or not wider or not luma_first:
+        raise WeightsError(f"{path}: holds a network that does not fit into the recipe's.")
+    return grow(weights, config)
 
 
-def widen_to_color(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Gray weights as a start for a colour network that sees luma and chroma.
+def grow(weights: dict[str, Tensor], config: FBCNNConfig) -> dict[str, Tensor]:
+    """Weights of a smaller network inside a larger one, which at first restores as the small did.
 
-    Luma is restored as before. Chroma is left alone at first, but the head sees it through random
-    filters: were it blind to chroma, head and tail would wait for each other for ever.
+    The larger may have more channels at any scale, and chroma where the smaller had luma alone.
+    Old outputs ignore new inputs; new outputs start at random, but for the picture's own, which
+    start at nothing. So new channels see chroma from the first step: were head and tail both blind
+    to it, they would wait for each other for ever.
     """
-    head, tail, bias = weights["head.weight"], weights["tail.weight"], weights["tail.bias"]
-    chroma = torch.empty_like(torch.cat([head] * 2, dim=1))
-    torch.nn.init.kaiming_normal_(chroma, nonlinearity="linear")
-    chroma -= chroma.mean(dim=(1, 2, 3), keepdim=True)
-    nothing = torch.zeros_like(torch.cat([tail] * 2, dim=0))
-    return {
-        **weights,
-        "head.weight": torch.cat([head, CHROMA_GAIN * chroma], dim=1),
-        "tail.weight": torch.cat([tail, nothing], dim=0),
-        "tail.bias": torch.cat([bias, torch.zeros_like(torch.cat([bias] * 2))]),
-    }
+    grown = FBCNN(config).state_dict()
+    for name, new in grown.items():
+        old = weights[name]
+        transposed = name.startswith("up.")  # (in, out, h, w); all other weights are (out, in, ...)
+        if old.ndim > 1:
+            outputs = 1 if transposed else 0
+            new.narrow(outputs, 0, old.shape[outputs]).zero_()
+        new[tuple(slice(0, length) for length in old.shape)] = old
+    return grown

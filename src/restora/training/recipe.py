@@ -58,6 +58,9 @@ class TrainRecipe(_Section):
     clip_norm: float = Field(1.0, gt=0, description="largest gradient norm")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights")
     quality_weight: float = Field(0.1, ge=0, description="weight of the quality loss")
+    chroma_weight: float | None = Field(
+        None, ge=0, description="weight of Cb and Cr beside luma's 1 in the pixel loss; null: RGB"
+    )
     teacher_share: float = Field(
         0.5, ge=0, le=1, description="share of samples whose controller gets the true quality"
     )

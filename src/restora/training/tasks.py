@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from restora.degradations.jpeg import compress
-from restora.networks.fbcnn import FBCNN, quality_to_strength, strength_to_quality
+from restora.networks.fbcnn import FBCNN, RGB_TO_YCBCR, quality_to_strength, strength_to_quality
 from restora.training.data import Batch, validation_pictures
 from restora.training.recipe import TrainRecipe
 
@@ -33,7 +33,13 @@ def fbcnn_loss(
     strength = quality_to_strength(batch.quality)[:, None]
     given = torch.where(batch.teach[:, None], strength, torch.nan)
     restored, predicted = network(batch.degraded, given)
-    pixel = functional.l1_loss(restored.float(), batch.clean)
+    error = restored.float() - batch.clean
+    if recipe.chroma_weight is None:
+        pixel = error.abs().mean()
+    else:
+        # In RGB the larger error of luma hides chroma's sign; apart, both give a clear gradient.
+        luma, *chroma = torch.einsum("ij,bjhw->ibhw", error.new_tensor(RGB_TO_YCBCR), error)
+        pixel = luma.abs().mean() + recipe.chroma_weight * torch.stack(chroma).abs().mean() * 2
     quality = functional.l1_loss(predicted.float(), strength)
     return pixel + recipe.quality_weight * quality, {"pixel": pixel, "quality": quality}
 
