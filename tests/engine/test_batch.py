@@ -53,6 +53,7 @@ def test_in_place(tree):
     [
         (["a.jpg"], None, UsageError, "Say where the result goes: -o OUT, or --in-place"),
         (["a.jpg"], "a.jpg", UsageError, "would be written over an input"),
+        (["a.jpg"], "b.gif", UsageError, "Restora does not write '.gif'"),
         (
             ["nothing.jpg"],
             "out",
@@ -122,3 +123,8 @@ def test_an_output_folder_that_cannot_be_made(tmp_path):
     (outcome,) = run_jobs([job], lambda job: {})
     assert outcome.status == "failed"
     assert "the folder cannot be made" in outcome.message
+
+
+def test_suffix_and_format_must_agree(tree, tmp_path):
+    with pytest.raises(UsageError, match=r"its suffix promises PNG, but --format says jpeg"):
+        find_jobs([str(tree / "a.jpg")], tmp_path / "o.png", format="jpeg")

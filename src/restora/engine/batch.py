@@ -65,13 +65,10 @@ def find_jobs(
         raise UsageError(
             "Say where the result goes: -o OUT, or --in-place to write over the input."
         )
-    one_file = (
-        len(found) == 1
-        and not Path(inputs[0]).is_dir()
-        and not out.is_dir()
-        and format_of_suffix(out) in WRITABLE
-    )
-    if one_file:
+    if len(inputs) == 1 and Path(inputs[0]).is_file() and out.suffix and not out.is_dir():
+        promised = writable_name(out.suffix)
+        if format not in (None, "same") and writable_name(format) != promised:
+            raise UsageError(f"{out}: its suffix promises {promised}, but --format says {format}.")
         jobs = [Job(found[0][0], out)]
     else:
         jobs = [
