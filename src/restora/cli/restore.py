@@ -62,6 +62,7 @@ def restore(
     from restora.engine.plan import Wishes
     from restora.engine.restorer import Restorer
     from restora.errors import UsageError
+    from restora.images.formats import format_of_suffix
     from restora.weights.registry import find_model
 
     if overwrite and skip_existing:
@@ -86,7 +87,8 @@ def restore(
                 max_pixels=max_megapixels * 1_000_000,
                 progress=screen.tiles(job),
             )
-            result.save(job.target, bits=bits, quality=jpeg_quality)
+            to_jpeg = format_of_suffix(job.target) == "JPEG"
+            result.save(job.target, bits=bits, quality=jpeg_quality if to_jpeg else None)
             return result.report()
 
         existing: Existing = "overwrite" if overwrite else "skip" if skip_existing else "refuse"

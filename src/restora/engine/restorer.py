@@ -44,7 +44,9 @@ class Result:
     facts: JpegFacts | None
     seconds: float
 
-    def save(self, path: str | Path, *, bits: int | None = None, quality: int = 95) -> None:
+    def save(
+        self, path: str | Path, *, bits: int | None = None, quality: int | None = None
+    ) -> None:
         """Write the picture; the suffix says the format. See :func:`restora.images.write`."""
         write(self.picture, Path(path), bits=bits, quality=quality)
 
