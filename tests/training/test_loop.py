@@ -139,6 +139,12 @@ def test_export_stores_halves(exported):
     assert types["body_encoder.0.conv1.weight"] == onnx.TensorProto.FLOAT16
 
 
+def test_export_names_no_folder_of_this_machine(exported):
+    data = exported[2].read_bytes()
+    assert b".py" not in data
+    assert b"/site-packages" not in data
+
+
 def test_a_training_starts_from_a_file(exported, recipe, tmp_path):
     done, _, path = exported
     from_onnx = read_initial(path, recipe.network)

@@ -68,9 +68,18 @@ def export_onnx(network: FBCNN) -> bytes:
     if program is None:
         raise WeightsError("PyTorch's ONNX exporter gave nothing back.")
     model = program.model_proto
+    _forget_origin(model)
     _halve_weights(model)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+def _forget_origin(model: object) -> None:
+    """Drop the traces of source lines, which name folders of the machine that exported."""
+    graph = model.graph  # type: ignore[attr-defined]
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
 
 
 def _halve_weights(model: object) -> None:
