@@ -58,7 +58,7 @@ def inspect(source: str | Path | bytes) -> JpegFacts:
     Raises:
         InputError: It cannot be read, or is not a JPEG.
     """
-    from restora.engine.restorer import read_file
+    from restora.images import read_file
     from restora.jpeg import inspect as inspect_bytes
 
     if isinstance(source, bytes):

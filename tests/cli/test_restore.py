@@ -132,3 +132,28 @@ def test_bad_input_gets_one_clear_sentence(folder, arguments, code, message):
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (folder / "o.png").exists()
+
+
+def test_an_interrupt_leaves_no_half_file(tmp_path):
+    """Ctrl-C in the middle of a picture of many tiles: soon over, said, 130, nothing half done."""
+    import signal
+    import time
+
+    (tmp_path / "in").mkdir()
+    big = Image.effect_noise((3000, 3000), 60)
+    for name in ("a.jpg", "b.jpg"):
+        big.save(tmp_path / "in" / name, quality=20)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "restora.cli.main", "restore", str(tmp_path / "in"),
+         "-o", str(tmp_path / "out"), "--tile", "128"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not (tmp_path / "out").exists():  # made when the first picture begins
+        time.sleep(0.05)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    words = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "interrupted; 2 not restored" in words
+    assert "Traceback" not in words
+    assert list((tmp_path / "out").iterdir()) == []

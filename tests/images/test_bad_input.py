@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from restora.errors import InputError
-from restora.images import Picture, encode, read, read_bytes
+from restora.images import Picture, encode, read, read_bytes, read_file
+from restora.jpeg import inspect
 
 READS = "Restora reads JPEG, PNG, TIFF, WebP, AVIF, BMP, PPM and GIF."
 
@@ -32,7 +36,7 @@ def jpeg(samples):
 
 
 def test_no_picture():
-    assert message(b"") == "a.jpg is empty (0 bytes)."
+    assert message(b"") == "a.jpg is empty: it has 0 bytes."
     assert message(b"hello") == f"a.jpg is not a picture Restora knows; {READS}"
     assert message(b"%PDF-1.7") == f"a.jpg is a PDF file; {READS}"
     assert message(b"\0\0\0\x18ftypheic") == f"a.jpg is a HEIC file; {READS}"
@@ -47,6 +51,63 @@ def test_no_file(tmp_path):
         with pytest.raises(InputError) as caught:
             read(path)
         assert str(caught.value) == reason.format(path)
+
+
+def test_only_regular_files_are_read(tmp_path):
+    (tmp_path / "whole").write_bytes(b"some bytes")
+    assert read_file(tmp_path / "whole") == b"some bytes"
+    pipe, link = tmp_path / "pipe.jpg", tmp_path / "link.jpg"
+    try:
+        os.mkfifo(pipe)
+        link.symlink_to("whole")
+    except (AttributeError, OSError):
+        pytest.skip("no pipes here")
+    assert read_file(str(link)) == b"some bytes"
+    for reader in (read_file, read):  # neither waits for somebody to write
+        with pytest.raises(InputError) as caught:
+            reader(pipe)
+        assert str(caught.value) == (
+            f"{pipe} is a pipe, a socket or a device, not a file with a picture."
+        )
+
+
+def test_an_unreadable_file_is_a_sentence(tmp_path, monkeypatch):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"x")
+
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(InputError) as caught:
+        read_file(path)
+    assert str(caught.value) == f"{path} may not be read: permission denied."
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"hello", bytes(500), b"%PDF-1.7", b"\0\0\0\x18ftypheic", b"<html>", b"<svg>",
+     b"\xff\xd8", b"\xff\xd8\xff\xd9", b"\xff\xd8\xff\xf7\0\4ab"],
+)  # fmt: skip
+def test_both_rooms_refuse_in_the_same_words(data):
+    with pytest.raises(InputError) as caught:
+        inspect(data, name="a.jpg")
+    assert message(data) == str(caught.value)
+
+
+def test_tiff_tags_that_share_their_bytes_do_not_fill_the_memory():
+    """A megabyte in a thousand tags would be a gigabyte of EXIF."""
+    plain = encode(Picture(pixels=np.zeros((4, 4, 1), np.float32), space="gray"), format="TIFF")
+    at = int.from_bytes(plain[4:8], "little")
+    count = int.from_bytes(plain[at : at + 2], "little")
+    slots = plain[at + 2 : at + 2 + 12 * count]
+    more = b"".join(struct.pack("<HHII", tag, 7, 1 << 20, 8) for tag in range(40000, 41000))
+    body = plain + bytes(1 << 20)
+    start = body[:4] + struct.pack("<I", len(body)) + body[8:]
+    directory = struct.pack("<H", count + 1000) + slots + more + bytes(4)
+    found = read_bytes(start + directory, name="a.tif")
+    assert found.width_px == 4
+    assert len(found.metadata.exif or b"") < 2 << 20
 
 
 def test_cut_jpeg(jpeg):
@@ -68,7 +129,16 @@ def test_jpeg_of_unknown_kinds(jpeg):
         "a.jpg is a JPEG with 12-bit samples; only 8-bit JPEGs can be read."
     )
     assert message(jpeg[: at + 1] + b"\0\0" + jpeg[at + 3 :]) == (
-        "a.jpg says it is 48×0 pixels in size: there is no picture."
+        "a.jpg states a height of 0 lines and no DNL marker gives the true one; "
+        "its size cannot be known."
+    )
+    dnl = b"\xff\xdc\0\4\0\x40"
+    assert message(jpeg[: at + 1] + b"\0\0" + jpeg[at + 3 : -2] + dnl + jpeg[-2:]) == (
+        "a.jpg states its height behind its pixels (in a DNL marker), "
+        "which the decoder does not read."
+    )
+    assert message(jpeg[: at + 7] + b"\0" + jpeg[at + 8 :]) == (
+        "a.jpg has a damaged frame header: it states sampling factors 0×0 for component 1."
     )
 
 
@@ -88,7 +158,7 @@ def test_bombs_are_refused_by_their_header(name, picture):
         data = out.getvalue()
     assert message(data, max_pixels=599) == (
         "a.jpg says it is 30×20 pixels in size, more than the limit of 599 pixels; "
-        "raise the limit if you trust the file."
+        "if you trust the file, allow more with --max-megapixels (in Python: max_pixels)."
     )
     assert read_bytes(data, name="a", max_pixels=600).width_px == 30
 

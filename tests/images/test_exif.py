@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import struct
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from restora.images import Metadata, encode, read_bytes
 from restora.images.exif import (
     exif_dpi,
     exif_is_sound,
     exif_orientation,
+    exif_turned_upright,
     exif_with_orientation,
     strip_prefix,
 )
-from restora.images.orientation import xmp_orientation, xmp_with_orientation
+from restora.images.orientation import swaps_sides, xmp_orientation, xmp_with_orientation
+from restora.jpeg.ifd import first_directory, read_directory
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -44,6 +50,67 @@ def test_the_prefix_of_jpeg(exif):
     assert strip_prefix(exif()) == exif()
 
 
+def camera_exif(order, *, kinds=(4, 3), size=(4000, 3000), orientation=6):
+    """IFD0 with an orientation and an Exif directory that knows the size; IFD1 a thumbnail."""
+    sub_at = 8 + 2 + 24 + 4
+    second_at = sub_at + 2 + 24 + 4
+    out = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "IH", 8, 2)
+    out += struct.pack(order + "HHIHH", 0x0112, 3, 1, orientation, 0)
+    out += struct.pack(order + "HHIII", 0x8769, 4, 1, sub_at, second_at)
+    out += struct.pack(order + "H", 2)
+    for tag, kind, value in zip((0xA002, 0xA003), kinds, size, strict=True):
+        field = struct.pack(order + ("HH" if kind == 3 else "I"), *[value, 0][: 5 - kind])
+        out += struct.pack(order + "HHI", tag, kind, 1) + field
+    out += bytes(4) + struct.pack(order + "H", 2)
+    for tag, value in ((0x0201, second_at + 30), (0x0202, 4)):
+        out += struct.pack(order + "HHII", tag, 4, 1, value)
+    return out + bytes(4) + b"\xff\xd8\xff\xd9"
+
+
+def size_and_thumbnail(exif):
+    first = first_directory(exif)
+    below = read_directory(exif, order=first.order, at=first.whole_number(0x8769))
+    return below.whole_number(0xA002), below.whole_number(0xA003), first.next_at
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kinds", [(3, 3), (4, 4), (4, 3)])
+@pytest.mark.parametrize("orientation", range(2, 9))
+def test_the_size_turns_and_the_thumbnail_goes(order, kinds, orientation):
+    before = camera_exif(order, kinds=kinds, orientation=orientation)
+    assert size_and_thumbnail(before) == (4000, 3000, 68)
+    swapped = swaps_sides(orientation)
+    after = exif_turned_upright(before, swapped=swapped)
+    size = (3000, 4000) if swapped else (4000, 3000)
+    assert size_and_thumbnail(after) == (*size, 0)
+    assert exif_orientation(after) == 1
+    places = {i for i, (a, b) in enumerate(zip(before, after, strict=True)) if a != b}
+    sub_at = 8 + 2 + 24 + 4
+    allowed = {*range(18, 20), *range(34, 38)}
+    if swapped:
+        allowed |= {*range(sub_at + 4, sub_at + 14), *range(sub_at + 16, sub_at + 26)}
+    assert places <= allowed
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF", "WebP", "AVIF"])
+def test_what_is_written_shows_no_thumbnail_lying_on_its_side(name, orientation, picture):
+    exif = camera_exif("<", orientation=orientation)
+    metadata = Metadata(exif=exif, orientation=orientation)
+    found = read_bytes(encode(replace(picture(), metadata=metadata), format=name), name="x")
+    swapped = swaps_sides(orientation)
+    size = (3000, 4000) if swapped else (4000, 3000)
+    assert size_and_thumbnail(found.metadata.exif) == (*size, 68 if orientation == 1 else 0)
+
+
+def test_pixels_turned_for_another_reason_turn_the_exif_too(exif):
+    """XMP or TIFF's own tag can state the orientation where EXIF does not."""
+    bare = camera_exif("<", orientation=1)
+    assert size_and_thumbnail(exif_turned_upright(bare, swapped=True)) == (3000, 4000, 0)
+    nothing = exif(None)
+    assert exif_turned_upright(nothing, swapped=True) == nothing
+
+
 @given(st.binary(max_size=80))
 def test_any_bytes_are_survived(data):
     for start in (b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08", b""):
@@ -51,6 +118,15 @@ def test_any_bytes_are_survived(data):
         exif_orientation(start + data)
         exif_dpi(start + data)
         assert len(exif_with_orientation(start + data, 1)) == len(start + data)
+        assert len(exif_turned_upright(start + data, swapped=True)) == len(start + data)
+
+
+@given(st.lists(st.tuples(st.integers(0, 101), st.integers(0, 255)), max_size=8), st.booleans())
+def test_damaged_camera_exif_is_survived(changes, swapped):
+    data = bytearray(camera_exif(">"))
+    for at, value in changes:
+        data[at] = value
+    assert len(exif_turned_upright(bytes(data), swapped=swapped)) == len(data)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,18 @@ import numpy as np
 import pytest
 
 from restora.errors import OutputError, UsageError
-from restora.images import Picture, encode, read, write
+from restora.images import Picture, check_writable, encode, read, write
+from restora.images.atomic import write_atomically
 
 
 def refusal(kind, picture, **options):
+    """What encode says; check_writable says the same where it knows the options."""
     with pytest.raises(kind) as caught:
         encode(picture, **options)
+    if options.keys() <= {"format", "bits"}:
+        with pytest.raises(kind) as early:
+            check_writable(picture, **options)
+        assert str(early.value) == str(caught.value)
     return str(caught.value)
 
 
@@ -69,6 +75,43 @@ def test_metadata_too_large_for_jpeg(picture):
         "The XMP is 70029 bytes long and JPEG holds 65533; "
         "save as PNG or TIFF, or leave the metadata out."
     )
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF", "WebP", "AVIF"])
+def test_what_can_be_written_passes_the_check(name, picture):
+    for space in ("gray", "rgb", "cmyk"):
+        for alpha in (False,) if name == "JPEG" or space == "cmyk" else (False, True):
+            check_writable(picture(space=space, bits=16, alpha=alpha), format=name)
+            check_writable(picture(space=space, alpha=alpha, orientation=6), format=name, bits=8)
+
+
+def test_the_profile_that_is_left_out_anyway_is_no_reason_to_refuse(picture, icc):
+    metadata = replace(picture().metadata, icc=icc(b"CMYK", 17 << 20))
+    check_writable(replace(picture(), metadata=metadata), format="JPEG")
+    metadata = replace(metadata, icc=icc(b"RGB ", 17 << 20))
+    assert refusal(OutputError, replace(picture(), metadata=metadata), format="JPEG") == (
+        "The colour profile is larger than JPEG can hold; save as PNG or TIFF."
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fchmod"), reason="needs permissions as Unix has them")
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o640, 0o444])
+def test_an_overwritten_file_keeps_its_permissions(tmp_path, monkeypatch, mode):
+    target = tmp_path / "a.png"
+    target.write_bytes(b"old")
+    target.chmod(mode)
+    seen = []
+    write_to_disk = os.fsync
+
+    def look(number):
+        seen.append(stat.S_IMODE(os.fstat(number).st_mode))
+        write_to_disk(number)
+
+    monkeypatch.setattr(os, "fsync", look)
+    write_atomically(target, b"new")
+    assert target.read_bytes() == b"new"
+    assert stat.S_IMODE(target.stat().st_mode) == mode
+    assert seen == [mode]  # before the name changed, too
 
 
 def test_permissions_are_those_of_any_new_file(tmp_path, picture):

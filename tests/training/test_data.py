@@ -47,7 +47,8 @@ def test_a_batch_is_what_it_says(photos, recipe, channels, codec):
         assert pictures.max() <= 1
     assert ((batch.quality >= 1) & (batch.quality <= 100)).all()
     changed = (batch.clean != batch.degraded).flatten(1).any(1)
-    assert torch.equal(changed, batch.quality < 100) or changed.sum() >= 10
+    assert not (changed & (batch.quality == 100)).any()
+    assert changed.sum() >= 10  # of 16; the rest are clean, or so good that nothing moved
 
 
 def test_pairs_depend_on_seed_and_step_alone(photos, recipe):

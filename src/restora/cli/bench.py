@@ -20,7 +20,9 @@ def bench(
     protocol: Annotated[
         str, typer.Argument(metavar="jpeg-gray|jpeg-color|resources", show_default=False)
     ],
-    data: Annotated[Path, typer.Option(help="Folder that holds the test sets.")] = Path("testsets"),
+    data: Annotated[
+        Path, typer.Option(help="Folder that holds the test sets.", readable=False)
+    ] = Path("testsets"),
     set: Annotated[str, typer.Option(help="live1, classic5 or bsds500.")] = "live1",
     model: Annotated[str, typer.Option(help="Model to measure.")] = "fbcnn",
     quality: Annotated[
@@ -44,7 +46,7 @@ def bench(
     threads: Annotated[int, typer.Option(help="CPU threads; 0 takes every core.")] = 0,
     json: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Also write the report as JSON to this file."),
+        typer.Option(help="Also write the report as JSON to this file.", readable=False),
     ] = None,
     megapixels: Annotated[
         str, typer.Option(help="For resources: sizes of picture, with commas between.")
@@ -55,14 +57,19 @@ def bench(
 
     ``resources`` measures time and memory by picture size instead, and needs no data.
     """
+    from restora.errors import UsageError
+
+    if json is not None and not json.absolute().parent.is_dir():
+        raise UsageError(f"{json}: its folder is not there.")  # before the work, not after it
     if protocol == "resources":
-        _bench_resources(model, megapixels)
+        if device != "cpu" or threads:
+            raise UsageError("resources measures the command as it is: no --device, no --threads.")
+        _bench_resources(model, megapixels, json)
         return
     from rich.console import Console
     from rich.progress import Progress
 
     from restora.engine.restorer import Restorer
-    from restora.errors import UsageError
     from restora.evaluation import tables
     from restora.evaluation.measurement import run
     from restora.evaluation.protocols import JpegProtocol
@@ -134,7 +141,9 @@ def _see(restorer: Restorer, file: bytes, model: str) -> float:
     return plan.quality
 
 
-def _bench_resources(model: str, megapixels: str) -> None:
+def _bench_resources(model: str, megapixels: str, json: Path | None) -> None:
+    import json as json_module
+
     from restora.engine.plan import DEFAULT_TILE_PX
     from restora.errors import UsageError
     from restora.evaluation.resources import markdown, measure_sizes
@@ -145,6 +154,12 @@ def _bench_resources(model: str, megapixels: str) -> None:
         raise UsageError(
             f"--megapixels is numbers with commas between, not {megapixels!r}."
         ) from None
-    for number, row in enumerate(measure_sizes(sizes, model=model, tile_px=DEFAULT_TILE_PX)):
+    if not all(0 < size <= 1000 for size in sizes):
+        raise UsageError("--megapixels are sizes above 0 and up to 1000.")
+    rows: list[dict[str, float]] = []
+    for row in measure_sizes(sizes, model=model, tile_px=DEFAULT_TILE_PX):
         lines = markdown([row]).splitlines()
-        typer.echo("\n".join(lines if number == 0 else lines[-1:]))
+        typer.echo("\n".join(lines[-1:] if rows else lines))
+        rows.append(row.model_dump())
+    if json is not None:
+        json.write_text(json_module.dumps(rows, indent=2) + "\n")

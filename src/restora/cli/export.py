@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 
 def export(
     checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="A run's .pt file.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT", help="A run's .pt file.", show_default=False, readable=False
+        ),
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the file and its card.")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder for the file and its card.", readable=False)
+    ],
     title: Annotated[str, typer.Option(help="For the card: what it is, in a few words.")],
     data: Annotated[str, typer.Option(help="For the card: the photos, and their licences.")],
     trained_on: Annotated[str, typer.Option(help="For the card: the device.")],
@@ -23,7 +28,8 @@ def export(
     curve: Annotated[str, typer.Option(help="For the card: what more would give.")] = "",
     overlap: Annotated[int, typer.Option(help="Overlap of tiles in pixels.")] = 64,
     bench: Annotated[
-        list[Path], typer.Option(help="Reports of `restora bench --json` for the card.")
+        list[Path],
+        typer.Option(help="Reports of `restora bench --json` for the card.", readable=False),
     ] = [],  # noqa: B006 - typer copies it
 ) -> None:
     """Export a run's averaged weights: ONNX, any size, quality as an input."""

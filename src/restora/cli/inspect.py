@@ -9,12 +9,14 @@ import typer
 
 
 def inspect(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", show_default=False)],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", show_default=False, readable=False)
+    ],
     json: Annotated[bool, typer.Option("--json", help="One JSON line a file on stdout.")] = False,
 ) -> None:
     """Tell what JPEG files know: quality, tables, sampling, metadata, damage."""
-    from restora.engine.restorer import read_file
     from restora.errors import RestoraError
+    from restora.images import read_file
     from restora.jpeg import inspect as inspect_bytes
 
     failed = False

@@ -49,9 +49,6 @@ def main() -> None:
     except RestoraError as error:
         print(f"restora: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("restora: interrupted", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
 
 
 if __name__ == "__main__":

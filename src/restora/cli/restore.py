@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 if TYPE_CHECKING:
-    from restora.engine.batch import Job
+    from restora.engine.batch import Check
+    from restora.engine.jobs import Job
 
 
 def restore(
     inputs: Annotated[list[str], typer.Argument(metavar="FILE|FOLDER|GLOB...", show_default=False)],
     out: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads annotations at run time
-        typer.Option("-o", "--out", help="File for one picture, folder for more."),
+        typer.Option("-o", "--out", help="File for one picture, folder for more.", readable=False),
     ] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Write over the inputs.")] = False,
     quality: Annotated[
@@ -57,44 +58,58 @@ def restore(
     ] = False,
 ) -> None:
     """Restore pictures."""
+    import os
+
     from restora.cli.show import show_outcomes
-    from restora.engine.batch import Existing, find_jobs, run_jobs
+    from restora.engine.batch import Existing, run_jobs
+    from restora.engine.jobs import find_jobs
     from restora.engine.plan import Wishes
     from restora.engine.restorer import Restorer
     from restora.errors import UsageError
+    from restora.images import check_writable
     from restora.images.formats import format_of_suffix
-    from restora.weights.registry import find_model
 
     if overwrite and skip_existing:
         raise UsageError("--overwrite and --skip-existing exclude each other.")
     if jobs < 1:
         raise UsageError(f"--jobs is at least 1, not {jobs}.")
+    if max_megapixels < 1:
+        raise UsageError(f"--max-megapixels is at least 1, not {max_megapixels}.")
     check_output(format, bits, jpeg_quality)
     wishes = Wishes(
         model=model, quality=parse_quality(quality), strength=strength, tile_px=tile
     ).checked()
-    find_model(model)
     found = find_jobs(inputs, out, format=format, in_place=in_place)
     # Pictures side by side share the cores; one picture alone takes them all.
-    restorer = Restorer(device=device, threads=0 if jobs == 1 else 1)
+    threads = 0 if jobs == 1 else max(1, (os.cpu_count() or 1) // jobs)
+    restorer = Restorer(device=device, threads=threads)
+    restorer.load(model)  # a device or an extra that is missing is told once, not for every file
+    existing: Existing = "overwrite" if overwrite else "skip" if skip_existing else "refuse"
     with show_outcomes(found, explain=explain, json=json) as screen:
 
-        def work(job: Job) -> dict[str, object]:
+        def work(job: Job, check: Check) -> dict[str, object]:
+            target = format_of_suffix(job.target) or ""
+
+            def advance(done: int, total: int) -> None:
+                check()
+                screen.tile(job, done, total)
+
             result = restorer.restore(
                 job.source,
                 wishes,
                 salvage=salvage,
                 max_pixels=max_megapixels * 1_000_000,
-                progress=screen.tiles(job),
+                accept=lambda picture: check_writable(picture, format=target, bits=bits),
+                progress=advance,
             )
-            to_jpeg = format_of_suffix(job.target) == "JPEG"
-            result.save(job.target, bits=bits, quality=jpeg_quality if to_jpeg else None)
+            result.save(job.target, bits=bits, quality=jpeg_quality if target == "JPEG" else None)
             return result.report()
 
-        existing: Existing = "overwrite" if overwrite else "skip" if skip_existing else "refuse"
-        for outcome in run_jobs(found, work, existing=existing, workers=jobs):
+        for outcome in run_jobs(found.jobs, work, existing=existing, workers=jobs):
             screen.add(outcome)
-    if screen.failed:
+    if screen.interrupted:
+        raise typer.Exit(130)
+    if screen.failed or found.unusable:
         raise typer.Exit(1)
 
 

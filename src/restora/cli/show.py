@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
@@ -14,12 +14,14 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
 
-from restora.engine.batch import Job, Outcome
+from restora.engine.batch import Outcome
+from restora.engine.jobs import Found, Job
 
 BIG_PICTURE_TILES = 16  # from this many tiles on, a picture gets a bar of its own
 
@@ -34,38 +36,41 @@ class _Rate(ProgressColumn):
 class Screen:
     """Collects outcomes; talks on stderr, and JSON lines on stdout if asked."""
 
-    def __init__(self, progress: Progress, jobs: Sequence[Job], *, explain: bool, json: bool):
+    def __init__(self, progress: Progress, found: Found, *, explain: bool, json: bool) -> None:
         self._progress = progress
+        self._found = found
         self._explain = explain
         self._json = json
-        self._alone = len(jobs) == 1
-        self._pictures = progress.add_task("pictures", total=len(jobs), visible=not self._alone)
+        self._alone = len(found.jobs) == 1 and not found.unusable
+        self._pictures = progress.add_task(
+            "pictures", total=len(found.jobs), visible=not self._alone
+        )
+        self._bars: dict[Job, TaskID] = {}
         self.outcomes: list[Outcome] = []
+        self.interrupted = False
+        for _, reason in found.unusable:
+            self._say(f"failed: {reason}")
 
     @property
     def failed(self) -> list[Outcome]:
         """The outcomes that failed."""
         return [outcome for outcome in self.outcomes if outcome.status == "failed"]
 
-    def tiles(self, job: Job) -> Callable[[int, int], None]:
-        """A callback for the tiles of one picture."""
-        bar = None
-
-        def advance(done: int, total: int) -> None:
-            nonlocal bar
-            if total < BIG_PICTURE_TILES:
-                return
-            if bar is None:
-                bar = self._progress.add_task(job.source.name, total=total)
-            self._progress.update(bar, completed=done, visible=done < total)
-
-        return advance
+    def tile(self, job: Job, done: int, total: int) -> None:
+        """Note that ``done`` of ``total`` tiles of a picture are done; big pictures get a bar."""
+        if total < BIG_PICTURE_TILES:
+            return
+        if job not in self._bars:
+            self._bars[job] = self._progress.add_task(job.source.name, total=total)
+        self._progress.update(self._bars[job], completed=done)
 
     def add(self, outcome: Outcome) -> None:
         """Note how a job ended, and say so."""
         self.outcomes.append(outcome)
         self._progress.advance(self._pictures)
         job = outcome.job
+        if job in self._bars:
+            self._progress.remove_task(self._bars.pop(job))
         if self._json:
             line = {
                 "source": str(job.source),
@@ -75,36 +80,44 @@ class Screen:
                 **(outcome.report or {}),
             }
             typer.echo(json_module.dumps(line))
-        say = self._progress.console.print
         if outcome.report is None:
-            say(f"{outcome.status}: {outcome.message or job.source}", markup=False)
+            self._say(f"{outcome.status}: {outcome.message}")
             return
         if self._alone and not self._json:
-            say(f"{job.source} -> {job.target}", markup=False)
-        plan = outcome.report["plan"]
+            self._say(f"{job.source} -> {job.target}")
+        plan, notes = outcome.report["plan"], outcome.report["notes"]
         if self._explain and isinstance(plan, dict):
-            say(f"{job.source}:", markup=False)
-            for reason in plan["reasons"]:
-                say(f"  - {reason}", markup=False)
-        notes = outcome.report["notes"]
+            self._say(f"{job.source}:", *(f"  - {reason}" for reason in plan["reasons"]))
         for note in notes if isinstance(notes, list) else []:
-            say(f"{job.source}: {note}", markup=False)
+            self._say(f"{job.source}: {note}")
 
-    def summary(self) -> str:
-        """How many pictures ended how, and the names of those that failed."""
-        counts = [
-            f"{sum(o.status == status for o in self.outcomes)} {status}"
+    def summarise(self) -> None:
+        """Say how many pictures ended how, and name those that failed."""
+        if self.interrupted:
+            left = len(self._found.jobs) - len(self.outcomes)
+            self._say(f"interrupted; {left} not restored")
+        if self._alone:
+            return
+        counts = {
+            status: sum(outcome.status == status for outcome in self.outcomes)
             for status in ("restored", "skipped", "failed")
-            if any(o.status == status for o in self.outcomes)
-        ]
-        lines = [", ".join(counts) or "nothing to do"]
-        lines += [f"  failed: {outcome.job.source}" for outcome in self.failed]
-        return "\n".join(lines)
+        }
+        counts["failed"] += len(self._found.unusable)
+        self._say(", ".join(f"{count} {status}" for status, count in counts.items() if count))
+        self._say(*(f"  failed: {named}" for named, _ in self._found.unusable))
+        self._say(*(f"  failed: {outcome.job.source}" for outcome in self.failed))
+
+    def _say(self, *lines: str) -> None:
+        for line in lines:
+            self._progress.console.print(line, markup=False)
 
 
 @contextmanager
-def show_outcomes(jobs: Sequence[Job], *, explain: bool, json: bool) -> Iterator[Screen]:
-    """A screen for a run: bars with rate and time left on a terminal, plain lines elsewhere."""
+def show_outcomes(found: Found, *, explain: bool, json: bool) -> Iterator[Screen]:
+    """A screen for a run: bars with rate and time left on a terminal, plain lines elsewhere.
+
+    An interrupt ends the block and is noted; the summary is said in any case.
+    """
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     columns = (
         TextColumn("{task.description}"),
@@ -114,8 +127,10 @@ def show_outcomes(jobs: Sequence[Job], *, explain: bool, json: bool) -> Iterator
         TimeRemainingColumn(),
     )
     bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    screen = Screen(bars, jobs, explain=explain, json=json)
+    screen = Screen(bars, found, explain=explain, json=json)
     with bars:
-        yield screen
-    if len(jobs) > 1:
-        console.print(screen.summary(), markup=False)
+        try:
+            yield screen
+        except KeyboardInterrupt:
+            screen.interrupted = True
+    screen.summarise()

@@ -10,10 +10,15 @@ import typer
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", show_default=False)],
-    photos: Annotated[Path, typer.Option(help="Folder of clean photos.", show_default=False)],
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", show_default=False, readable=False)],
+    photos: Annotated[
+        Path, typer.Option(help="Folder of clean photos.", show_default=False, readable=False)
+    ],
     out: Annotated[
-        Path, typer.Option("-o", "--out", help="Folder of the run; an old run there goes on.")
+        Path,
+        typer.Option(
+            "-o", "--out", help="Folder of the run; an old run there goes on.", readable=False
+        ),
     ],
     budget: Annotated[
         Optional[str],  # noqa: UP045 - typer reads annotations at run time
@@ -23,34 +28,48 @@ def train(
     ] = None,
     validation: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Folder of clean pictures to score on; never a test set."),
+        typer.Option(
+            help="Folder of clean pictures to score on; never a test set.", readable=False
+        ),
     ] = None,
     override: Annotated[
         list[str], typer.Option("--override", metavar="KEY=VALUE", help="Change the recipe.")
     ] = [],  # noqa: B006 - typer copies it
     start: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Weight (.onnx, or a run's .pt) to start from instead of at random."),
+        typer.Option(
+            help="Weight (.onnx, or a run's .pt) to start from instead of at random.",
+            readable=False,
+        ),
     ] = None,
     cache: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(help="Where decoded photos are kept. Default: beside the run."),
+        typer.Option(
+            help="Where decoded photos are kept. Default: beside the run.", readable=False
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps ...")] = "cpu",
     threads: Annotated[int, typer.Option(help="CPU threads; 0 takes every core.")] = 0,
     compile: Annotated[bool, typer.Option("--compile", help="Use torch.compile.")] = False,
-    validate_every: Annotated[int, typer.Option(help="Steps between two lines of the log.")] = 1000,
+    validate_every: Annotated[
+        int, typer.Option(min=1, help="Steps between two validations.")
+    ] = 1000,
 ) -> None:
     """Train a weight; stops by the clock and resumes exactly."""
+    import signal
+    from threading import Event
+
     from restora._optional import require
 
     budget_s = float("inf") if budget is None else parse_duration(budget)
     torch = require("torch", extra="train")
+    from restora.networks.device import find_device
     from restora.training.data import PhotoStore
     from restora.training.initial import read_initial
     from restora.training.loop import train as run
     from restora.training.recipe import load_recipe
 
+    find_device(device)
     if threads:
         torch.set_num_threads(threads)
     resolved = load_recipe(recipe, overrides=tuple(override))
@@ -59,14 +78,16 @@ def train(
     store = PhotoStore.open(photos, cache=cache or out / "photos")
 
     def report(row: dict[str, float]) -> None:
-        left = (resolved.train.steps - row["step"]) * row["seconds"] / row["step"]
-        words = " ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in ("step", "seconds"))
+        told = ("step", "seconds", "left_s")
+        words = " ".join(f"{key} {value:.4g}" for key, value in row.items() if key not in told)
         typer.echo(
             f"step {row['step']:.0f}/{resolved.train.steps} after {row['seconds'] / 60:.1f} min, "
-            f"about {left / 60:.0f} min left: {words}",
+            f"about {row['left_s'] / 60:.1f} min left: {words}",
             err=True,
         )
 
+    interrupted = Event()
+    signal.signal(signal.SIGINT, lambda *_: interrupted.set())  # end between two steps, and save
     done = run(
         resolved,
         store,
@@ -78,11 +99,16 @@ def train(
         initial=initial,
         validate_every=validate_every,
         report=report,
+        stop=interrupted.is_set,
     )
     state = "finished" if done.step >= resolved.train.steps else "stopped by the clock"
+    if interrupted.is_set():
+        state = "interrupted (the same command goes on from here)"
     typer.echo(
         f"{resolved.name}: {state} at step {done.step}, {done.seconds / 60:.1f} min", err=True
     )
+    if interrupted.is_set():
+        raise typer.Exit(130)
 
 
 def parse_duration(text: str) -> float:

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from restora.images import RGB_TO_YCBCR
 from restora.jpeg import dct
 from restora.jpeg.tables import STANDARD_CHROMA, STANDARD_LUMA, scale_table
 
@@ -62,21 +63,12 @@ class JpegBatch(torch.nn.Module):
                 for q in range(1, 101)
             ]
         )
-        to_ycc = torch.tensor(
-            [
-                [0.299, 0.587, 0.114],
-                [-0.168735892, -0.331264108, 0.5],
-                [0.5, -0.418687589, -0.081312411],
-            ]
-        )
-        to_rgb = torch.tensor(
-            [[1.0, 0.0, 1.402], [1.0, -0.344136286, -0.714136286], [1.0, 1.772, 0.0]]
-        )
+        to_ycc = torch.tensor(RGB_TO_YCBCR, dtype=torch.float32)
         for name, value in {
             "matrix": torch.from_numpy(dct.dct_matrix()).float(),
             "tables": torch.from_numpy(tables).float(),  # (100, 2, 8, 8)
             "to_ycc": to_ycc,
-            "to_rgb": to_rgb,
+            "to_rgb": torch.linalg.inv(to_ycc),
         }.items():
             self.register_buffer(name, value, persistent=False)
 

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from restora.errors import MemoryLimit, UsageError
+from restora.errors import MemoryLimit
+from restora.networks.device import find_device
 from restora.networks.fbcnn import (
     FBCNN,
     FBCNNConfig,
@@ -31,11 +32,7 @@ class TorchBackend:
             UsageError: There is no such device here.
             WeightsError: File and configuration do not fit.
         """
-        try:
-            self._device = torch.device(device)
-            torch.zeros(1, device=self._device)
-        except (RuntimeError, AssertionError) as error:
-            raise UsageError(f"PyTorch cannot use the device {device!r} here: {error}") from error
+        self._device = find_device(device)
         network = FBCNN(config)
         network.load_state_dict(read_onnx_weights(model, config))
         self._network = network.to(self._device).eval()

@@ -19,8 +19,7 @@ from restora.engine.backend_ort import OrtBackend
 from restora.engine.estimate import estimate_quality
 from restora.engine.plan import Plan, Wishes, choose_route, make_plan
 from restora.engine.tiles import TileGrid, lay_grid, run_tiled
-from restora.errors import InputError
-from restora.images import Picture, read_bytes, write
+from restora.images import Picture, read_bytes, read_file, write
 from restora.jpeg import JpegFacts, inspect
 from restora.weights.registry import find_model, load_card, load_weight
 
@@ -88,6 +87,7 @@ class Restorer:
         name: str = "picture",
         salvage: bool = False,
         max_pixels: int | None = None,
+        accept: Callable[[Picture], None] = lambda _: None,
         progress: Progress = lambda *_: None,
     ) -> Result:
         """Restore one file.
@@ -98,6 +98,7 @@ class Restorer:
             name: How messages call ``source`` when it is bytes.
             salvage: Restore the part of a truncated file that decodes.
             max_pixels: Refuse pictures with more pixels than this; None means the usual limit.
+            accept: Called with the picture as read, before any work; may refuse it by raising.
             progress: Called with (tiles done, tiles in all).
 
         Raises:
@@ -113,11 +114,23 @@ class Restorer:
             name, data = str(source), read_file(Path(source))
         limit = {} if max_pixels is None else {"max_pixels": max_pixels}
         picture = read_bytes(data, name=name, salvage=salvage, **limit)
+        accept(picture)
         facts = inspect(data, name=name) if picture.format in ("JPEG", "MPO") else None
         del data
         plan = self.plan(picture, facts, wishes)
         restored = self.run(picture, plan, progress=progress)
         return Result(restored, plan, facts, time.monotonic() - started)
+
+    def load(self, model: str) -> None:
+        """Load the networks of a model now instead of with the first picture.
+
+        Raises:
+            MissingExtra: The device needs PyTorch, which is not installed.
+            UsageError: There is no such model, or no such device here.
+        """
+        found = find_model(model)
+        for weight in (found.gray, found.color):
+            self._backend(weight)
 
     def plan(self, picture: Picture, facts: JpegFacts | None, wishes: Wishes) -> Plan:
         """Decide what to do with a picture; see :func:`restora.engine.plan.make_plan`."""
@@ -187,18 +200,6 @@ class Restorer:
 def shared_restorer(device: str, threads: int) -> Restorer:
     """One Restorer for each way to run, so that networks are loaded once a process."""
     return Restorer(device=device, threads=threads)
-
-
-def read_file(path: Path) -> bytes:
-    """The bytes of a file.
-
-    Raises:
-        InputError: It cannot be read; the message names it and says why.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
 
 
 def _torch_backend(weight: str, device: str) -> Backend:

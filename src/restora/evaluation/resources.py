@@ -57,12 +57,17 @@ def measure_sizes(megapixels: Sequence[float], *, model: str, tile_px: int) -> I
                 *("--model", model, "--tile", str(tile_px)),
             ]
             started = time.perf_counter()
-            process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+            with Path(folder, "stderr").open("wb") as words:
+                process = subprocess.Popen(command, stderr=words)
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - started
             process.returncode = os.waitstatus_to_exitcode(status)
             if process.returncode != 0:
-                raise RestoraError(f"restoring {size:g} megapixels ended with {process.returncode}")
+                said = Path(folder, "stderr").read_text(errors="replace").strip().splitlines()
+                raise RestoraError(
+                    f"Restoring {size:g} megapixels ended with {process.returncode}: "
+                    f"{said[-1] if said else 'without a word'}"
+                )
             unit = 1 if sys.platform == "darwin" else 1024
             with Image.open(picture) as image:
                 pixels = image.width * image.height

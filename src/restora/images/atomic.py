@@ -6,6 +6,8 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
+from functools import partial
 from pathlib import Path
 
 from restora.errors import OutputError
@@ -30,8 +32,10 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
     The bytes go to a temporary file beside the target, reach the disk, and then take the target's
     name in one step. Whatever interrupts this, even Ctrl-C, leaves the old file as it was and no
-    temporary behind. A symbolic link keeps pointing where it did. The new file gets the permissions
-    of any new file (umask). Devices and pipes, which cannot be replaced, are written to directly.
+    temporary behind. A symbolic link keeps pointing where it did. An existing file keeps its
+    permissions (``chmod``), which its new content never exceeds, not even while it is written; a
+    new one gets those of any new file (umask). Devices and pipes, which cannot be replaced, are
+    written to directly.
 
     Raises:
         OutputError: The operating system refuses; the message says why.
@@ -53,8 +57,13 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 def _replace(target: Path, data: bytes) -> None:
     # A name of its own length, not the target's plus something: that could get too long.
     temporary = target.with_name(f".restora-{secrets.token_hex(8)}.part")
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    opener = partial(os.open, mode=0o666 if mode is None else mode)
     try:
-        with temporary.open("xb") as file:
+        with open(temporary, "xb", opener=opener) as file:
+            if mode is not None and hasattr(os, "fchmod"):
+                with contextlib.suppress(OSError):  # some disks know no permissions
+                    os.fchmod(file.fileno(), mode)  # what the umask took away
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -6,17 +6,23 @@ the papers measure PSNR-Y on, because MATLAB's ``rgb2ycbcr`` computes it: luma 1
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bt601_luma", "jfif_luma", "rgb_from_ycbcr", "ycbcr_from_rgb"]
+__all__ = ["RGB_TO_YCBCR", "bt601_luma", "jfif_luma", "rgb_from_ycbcr", "ycbcr_from_rgb"]
 
 Float = TypeVar("Float", np.float32, np.float64)
 
-# JFIF 1.02, page 3.
-_KR, _KG, _KB = 0.299, 0.587, 0.114
+# Rows give Y, Cb and Cr of full-range RGB; neutral colour still has to be added to the latter two.
+# JFIF (ITU-T T.871), section 7, with libjpeg's digits.
+RGB_TO_YCBCR: Final = (
+    (0.299, 0.587, 0.114),
+    (-0.168735892, -0.331264108, 0.5),
+    (0.5, -0.418687589, -0.081312411),
+)
+_NEUTRAL = 128 / 255
 
 
 def jfif_luma(rgb: NDArray[Float]) -> NDArray[Float]:
@@ -28,7 +34,7 @@ def jfif_luma(rgb: NDArray[Float]) -> NDArray[Float]:
     Returns:
         ``(...)`` in the same range and dtype.
     """
-    weights = np.array([_KR, _KG, _KB], rgb.dtype)
+    weights = np.array(RGB_TO_YCBCR[0], rgb.dtype)
     luma: NDArray[Float] = rgb @ weights
     return luma
 
@@ -43,21 +49,17 @@ def ycbcr_from_rgb(rgb: NDArray[Float]) -> NDArray[Float]:
         ``(..., 3)`` of the same dtype: Y in 0-1; Cb and Cr in 0-1 with neutral at 128/255, so that
         ×255 gives the numbers libjpeg codes, unrounded and unclipped.
     """
-    luma = jfif_luma(rgb)
-    neutral = 128 / 255
-    blue = (rgb[..., 2] - luma) / (2 - 2 * _KB) + neutral
-    red = (rgb[..., 0] - luma) / (2 - 2 * _KR) + neutral
-    return np.stack([luma, blue, red], axis=-1).astype(rgb.dtype, copy=False)
+    matrix = np.array(RGB_TO_YCBCR, rgb.dtype)
+    ycbcr: NDArray[Float] = rgb @ matrix.T
+    ycbcr[..., 1:] += rgb.dtype.type(_NEUTRAL)
+    return ycbcr
 
 
 def rgb_from_ycbcr(ycbcr: NDArray[Float]) -> NDArray[Float]:
     """Inverse of :func:`ycbcr_from_rgb`; may leave 0-1, nothing is clipped."""
-    luma = ycbcr[..., 0]
-    neutral = 128 / 255
-    blue = luma + (2 - 2 * _KB) * (ycbcr[..., 1] - neutral)
-    red = luma + (2 - 2 * _KR) * (ycbcr[..., 2] - neutral)
-    green = (luma - _KR * red - _KB * blue) / _KG
-    return np.stack([red, green, blue], axis=-1).astype(ycbcr.dtype, copy=False)
+    matrix = np.linalg.inv(RGB_TO_YCBCR).astype(ycbcr.dtype)
+    rgb: NDArray[Float] = (ycbcr - np.array([0, _NEUTRAL, _NEUTRAL], ycbcr.dtype)) @ matrix.T
+    return rgb
 
 
 def bt601_luma(rgb: NDArray[np.uint8] | NDArray[Float]) -> NDArray[np.float64]:

@@ -69,7 +69,8 @@ def check_size(request: Request, *, width_px: int, height_px: int) -> None:
     if width_px * height_px > request.max_pixels:
         raise InputError(
             f"{request.name} says it is {size} pixels in size, more than the limit of "
-            f"{request.max_pixels:,} pixels; raise the limit if you trust the file."
+            f"{request.max_pixels:,} pixels; if you trust the file, allow more with "
+            f"--max-megapixels (in Python: max_pixels)."
         )
 
 

@@ -1,4 +1,4 @@
-"""Which file formats there are, how to tell them, and what each can hold."""
+"""Which file formats there are by name, and what each can hold; `jpeg.sniff` tells them apart."""
 
 from __future__ import annotations
 
@@ -9,15 +9,7 @@ from pathlib import PurePath
 
 from restora.errors import UsageError
 
-__all__ = [
-    "READABLE",
-    "WRITABLE",
-    "Container",
-    "format_of_suffix",
-    "sniff",
-    "stranger",
-    "writable_name",
-]
+__all__ = ["SUFFIXES", "WRITABLE", "Container", "format_of_suffix", "writable_name"]
 
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -29,7 +21,6 @@ SUFFIXES = {
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     "GIF": (".gif",),
 }
-READABLE = "JPEG, PNG, TIFF, WebP, AVIF, BMP, PPM and GIF"
 
 
 @dataclass(frozen=True)
@@ -60,53 +51,6 @@ WRITABLE = {
     # 65536 in the standard, but libavif refuses to read more than this.
     "AVIF": Container("AVIF", 32768, (8,), alpha=True, cmyk=False),
 }
-
-# Recognised only to be refused by name.
-_STRANGERS = (
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (b"\xff\xd8\xff\xf7", "JPEG-LS"),
-    (b"8BPS", "Photoshop"),
-    (b"%PDF", "PDF"),
-    (b"<svg", "SVG"),
-    (b"<!DOCTYPE", "HTML"),
-    (b"<html", "HTML"),
-    (b"PK\x03\x04", "zip"),
-)
-
-
-def sniff(data: bytes) -> str | None:  # noqa: PLR0911 one line a format
-    """The format by its first bytes, as a key of ``SUFFIXES``, or None."""
-    brand = data[8:12]
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}:
-        return "TIFF"
-    if data.startswith(b"RIFF") and brand == b"WEBP":
-        return "WEBP"
-    if data[4:8] == b"ftyp" and (brand in {b"avif", b"avis"} or b"avif" in data[8:64]):
-        return "AVIF"
-    if data.startswith((b"GIF87a", b"GIF89a")):
-        return "GIF"
-    if data.startswith(b"BM"):
-        return "BMP"
-    if data[:1] == b"P" and data[1:2] in b"123456" and data[2:3].isspace():
-        return "PPM"
-    return None
-
-
-def stranger(data: bytes) -> str | None:
-    """The name of a format that Restora knows but does not read."""
-    if data[4:8] == b"ftyp":
-        return "HEIC" if data[8:12] in {b"heic", b"heix", b"mif1", b"msf1"} else "video"
-    for start, name in _STRANGERS:
-        if data.lstrip().startswith(start):
-            return name
-    return None
 
 
 def format_of_suffix(path: str | os.PathLike[str]) -> str | None:

@@ -8,8 +8,6 @@ that 1.0 is full ink.
 from __future__ import annotations
 
 import io
-import struct
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import JpegImagePlugin
@@ -25,17 +23,17 @@ from restora.images.decode import (
     load,
     salvage_note,
 )
-from restora.images.ifd import byte_order, numbers, read_ifd
 from restora.images.metadata_in import RawMetadata
 from restora.images.picture import Picture
 from restora.images.samples import band, strips
+from restora.jpeg.facts import Density
+from restora.jpeg.markers import read_frame, read_layout
+from restora.jpeg.metadata import Metadata, read_metadata
 
 __all__ = ["read_jpeg"]
 
 _END = b"\xff\xd9"
-_XMP = b"http://ns.adobe.com/xap/1.0/\0"
-_XMP_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
-_PHOTOSHOP = b"Photoshop 3.0\0"
+_CM_PER_INCH = 2.54
 
 
 class _JpegFile(JpegImagePlugin.JpegImageFile):
@@ -66,12 +64,18 @@ def read_jpeg(data: bytes, request: Request) -> Picture:
     Raises:
         InputError: It is cut off, damaged, too large or of a kind libjpeg does not decode.
     """
-    frame = _find_frame(data)
-    if frame is None:
-        raise InputError(f"{request.name} is cut off inside its header: there is no picture in it.")
-    if frame.bits != 8:
+    # Asked before Pillow is, so that a wrong size or depth gets its own sentence.
+    layout = read_layout(data, name=request.name)
+    frame = read_frame(layout, name=request.name)
+    if frame.precision_bits != 8:
         raise InputError(
-            f"{request.name} is a JPEG with {frame.bits}-bit samples; only 8-bit JPEGs can be read."
+            f"{request.name} is a JPEG with {frame.precision_bits}-bit samples; "
+            f"only 8-bit JPEGs can be read."
+        )
+    if frame.height_from_dnl:
+        raise InputError(
+            f"{request.name} states its height behind its pixels (in a DNL marker), "
+            f"which the decoder does not read."
         )
     check_size(request, width_px=frame.width_px, height_px=frame.height_px)
     image = _open(data, request, ending=_END)
@@ -80,53 +84,22 @@ def read_jpeg(data: bytes, request: Request) -> Picture:
     if rows is not None:
         notes.append(salvage_note(rows, image.height))
     elif image.ran_out:
-        notes.append(_judge_missing_end(image, data, request, progressive=frame.progressive))
-    raw = _metadata(image)
+        progressive = frame.coding == "progressive"
+        notes.append(_judge_missing_end(image, data, request, progressive=progressive))
+    found = read_metadata(layout)
+    raw = _raw(found)
     metadata = raw.settle()
     with guarded(request):
         decoded = from_pillow(image, request)
-    frames = _mpo_frames(image)
-    if frames > 1:
-        notes.append(f"The file holds {frames} pictures; the first was taken.")
+    if found.pictures > 1:
+        notes.append(f"The file holds {found.pictures} pictures; the first was taken.")
     return Picture(
         pixels=decoded.pixels,
         space=decoded.space,
         metadata=metadata,
-        format="MPO" if frames > 1 else "JPEG",
+        format="MPO" if found.pictures > 1 else "JPEG",
         notes=(*notes, *raw.notes),
     )
-
-
-@dataclass(frozen=True)
-class _Frame:
-    bits: int
-    width_px: int
-    height_px: int
-    progressive: bool
-
-
-def _find_frame(data: bytes) -> _Frame | None:
-    """What the frame header says, or None if the file ends before it.
-
-    Looked up before Pillow is asked, so that a wrong size or depth gets its own sentence.
-    """
-    at = 2
-    while True:
-        at = data.find(b"\xff", at)
-        if at < 0 or at + 4 > len(data):
-            return None
-        marker = data[at + 1]
-        if marker in {0x00, 0x01, 0xD8, 0xFF} or 0xD0 <= marker <= 0xD7:
-            at += 1 if marker == 0xFF else 2
-            continue
-        if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
-            if at + 10 > len(data):
-                return None
-            bits, height, width = struct.unpack_from(">BHH", data, at + 4)
-            return _Frame(bits, width, height, progressive=marker in {0xC2, 0xC6, 0xCA, 0xCE})
-        if marker in {0xDA, 0xD9}:
-            return None
-        at += 2 + struct.unpack_from(">H", data, at + 2)[0]
 
 
 def _open(data: bytes, request: Request, *, ending: bytes) -> _JpegFile:
@@ -187,48 +160,24 @@ def _first_unequal_row(first: _JpegFile, second: _JpegFile) -> int | None:
     return None
 
 
-def _metadata(image: _JpegFile) -> RawMetadata:
-    """The metadata from the segments before the pixels."""
-    raw = RawMetadata()
-    parts: dict[int, bytes] = {}
-    parts_total = 0
-    for name, body in image.applist:
-        if name == "APP0" and body.startswith(b"JFIF\0") and len(body) >= 12:
-            raw.dpi = _jfif_dpi(body)
-        elif name == "APP1" and body.startswith(b"Exif\0\0"):
-            raw.exif = (raw.exif or b"") + body[6:]  # longer EXIF goes on in the next segment
-        elif name == "APP1" and body.startswith(_XMP):
-            raw.xmp = raw.xmp or body[len(_XMP) :]
-        elif name == "APP1" and body.startswith(_XMP_EXTENSION):
-            raw.notes = ["The extended part of the XMP was left out."]
-        elif name == "APP2" and body.startswith(b"ICC_PROFILE\0") and len(body) > 14:
-            parts.setdefault(body[12], body[14:])
-            parts_total = body[13]
-        elif name == "APP13" and body.startswith(_PHOTOSHOP):
-            raw.photoshop = (raw.photoshop or b"") + body[len(_PHOTOSHOP) :]
-        elif name == "COM" and raw.comment is None:
-            raw.comment = body
-    if len(parts) == parts_total:
-        raw.icc = b"".join(parts[number] for number in sorted(parts))
-    elif parts:
+def _raw(found: Metadata) -> RawMetadata:
+    raw = RawMetadata(
+        icc=found.icc if found.icc_whole else None,
+        exif=found.exif.data if found.exif else None,
+        xmp=found.xmp,
+        dpi=_dpi(found.density),
+        comment=found.comments[0] if found.comments else None,
+        photoshop=found.photoshop,
+    )
+    if found.xmp_extended:
+        raw.notes.append("The extended part of the XMP was left out.")
+    if not found.icc_whole:
         raw.notes.append("The colour profile is incomplete and was left out.")
     return raw
 
 
-def _jfif_dpi(body: bytes) -> tuple[float, float] | None:
-    unit, across, down = struct.unpack_from(">BHH", body, 7)
-    if unit not in {1, 2} or not across or not down:
-        return None  # unit 0 states an aspect ratio, no resolution
-    factor = 2.54 if unit == 2 else 1.0
-    return across * factor, down * factor
-
-
-def _mpo_frames(image: _JpegFile) -> int:
-    """How many pictures the multi-picture index counts; 1 where there is none."""
-    index = next((body[4:] for _, body in image.applist if body.startswith(b"MPF\0")), b"")
-    order = byte_order(index)
-    if order is None or len(index) < 8:
-        return 1
-    found = read_ifd(index, order=order, at=struct.unpack_from(order + "I", index, 4)[0])
-    count = numbers(found[0].get(0xB001), order=order) if found else ()
-    return int(count[0]) if count else 1
+def _dpi(density: Density | None) -> tuple[float, float] | None:
+    if density is None or density.unit == "aspect ratio":
+        return None
+    factor = _CM_PER_INCH if density.unit == "per cm" else 1.0
+    return density.x * factor, density.y * factor

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import struct
+from itertools import islice
 
 from restora.errors import OutputError
 from restora.images.picture import Metadata
+from restora.jpeg.markers import APP0, APP1, APP2, APP13, COM, segments
+from restora.jpeg.metadata import EXIF, ICC, PHOTOSHOP, XMP, is_jfif
 
-__all__ = ["with_metadata"]
+__all__ = ["metadata_segments", "with_metadata"]
 
 _BODY_MAX_BYTES = 65533
-_ICC_PART_MAX_BYTES = _BODY_MAX_BYTES - 14
-_PHOTOSHOP = b"Photoshop 3.0\0"
+_ICC_PART_MAX_BYTES = _BODY_MAX_BYTES - len(ICC) - 2
 
 
 def with_metadata(jpeg: bytes, metadata: Metadata) -> bytes:
@@ -27,23 +29,31 @@ def with_metadata(jpeg: bytes, metadata: Metadata) -> bytes:
     Raises:
         OutputError: EXIF or XMP are longer than the 64 kB JPEG has for them.
     """
-    rest = jpeg[2:]
-    if rest[:2] == b"\xff\xe0" and rest[4:9] == b"JFIF\0":
-        rest = rest[2 + struct.unpack_from(">H", rest, 2)[0] :]
-    parts = [jpeg[:2], _jfif(metadata.dpi)]
+    opening, first = islice(segments(jpeg), 2)
+    rest = jpeg[first.end if is_jfif(first) else opening.end :]
+    return b"".join([jpeg[: opening.end], *metadata_segments(metadata), rest])
+
+
+def metadata_segments(metadata: Metadata) -> list[bytes]:
+    """A picture's metadata, but its orientation, as segments for behind the start of a JPEG.
+
+    Raises:
+        OutputError: EXIF or XMP are longer than the 64 kB JPEG has for them.
+    """
+    parts = [_jfif(metadata.dpi)]
     if metadata.exif:
-        parts.append(_segment(0xE1, b"Exif\0\0" + metadata.exif, what="EXIF"))
+        parts.append(_segment(APP1, EXIF + metadata.exif, what="EXIF"))
     if metadata.xmp:
-        parts.append(_segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + metadata.xmp, what="XMP"))
+        parts.append(_segment(APP1, XMP + metadata.xmp, what="XMP"))
     if metadata.photoshop:
-        room = _BODY_MAX_BYTES - len(_PHOTOSHOP)
+        room = _BODY_MAX_BYTES - len(PHOTOSHOP)
         for start in range(0, len(metadata.photoshop), room):
             piece = metadata.photoshop[start : start + room]
-            parts.append(_segment(0xED, _PHOTOSHOP + piece, what="Photoshop data"))
+            parts.append(_segment(APP13, PHOTOSHOP + piece, what="Photoshop data"))
     parts += _icc(metadata.icc or b"")
     if metadata.comment:
-        parts.append(_segment(0xFE, metadata.comment, what="comment"))
-    return b"".join([*parts, rest])
+        parts.append(_segment(COM, metadata.comment, what="comment"))
+    return parts
 
 
 def _segment(marker: int, body: bytes, *, what: str) -> bytes:
@@ -58,7 +68,7 @@ def _segment(marker: int, body: bytes, *, what: str) -> bytes:
 def _jfif(dpi: tuple[float, float] | None) -> bytes:
     across, down = (min(65535, max(1, round(value))) for value in dpi) if dpi else (1, 1)
     body = b"JFIF\0\x01\x01" + struct.pack(">BHHBB", 1 if dpi else 0, across, down, 0, 0)
-    return _segment(0xE0, body, what="JFIF")
+    return _segment(APP0, body, what="JFIF")
 
 
 def _icc(icc: bytes) -> list[bytes]:
@@ -69,6 +79,6 @@ def _icc(icc: bytes) -> list[bytes]:
     if len(pieces) > 255:
         raise OutputError("The colour profile is larger than JPEG can hold; save as PNG or TIFF.")
     return [
-        _segment(0xE2, b"ICC_PROFILE\0" + bytes([number, len(pieces)]) + piece, what="profile")
+        _segment(APP2, ICC + bytes([number, len(pieces)]) + piece, what="profile")
         for number, piece in enumerate(pieces, start=1)
     ]

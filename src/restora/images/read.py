@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import threading
 import warnings
 from dataclasses import replace
@@ -34,14 +35,15 @@ from restora.images.decode import (
     load,
     salvage_note,
 )
-from restora.images.formats import READABLE, format_of_suffix, sniff, stranger
+from restora.images.formats import format_of_suffix
 from restora.images.jpeg_read import read_jpeg
 from restora.images.metadata_in import RawMetadata
 from restora.images.picture import Picture
 from restora.images.png_read import read_png
 from restora.images.tiff_read import read_tiff
+from restora.jpeg.sniff import no_picture, sniff
 
-__all__ = ["MAX_PIXELS", "read", "read_bytes"]
+__all__ = ["MAX_PIXELS", "read", "read_bytes", "read_file"]
 
 MAX_PIXELS = 250_000_000  # 3 GB as float32; larger than any camera's single shot
 
@@ -72,19 +74,32 @@ def read(
     Raises:
         InputError: The file is missing, unreadable, damaged, too large or no picture.
     """
+    data = read_file(path)
+    return read_bytes(data, name=os.fspath(path), salvage=salvage, max_pixels=max_pixels)
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file, or of what a link points to.
+
+    Raises:
+        InputError: It is missing, unreadable or no regular file; a pipe would keep us waiting for
+            ever.
+    """
     name = os.fspath(path)
     try:
-        data = Path(path).read_bytes()
+        kind = Path(path).stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise InputError(f"{name} is a folder, not a picture.")
+        if not stat.S_ISREG(kind):
+            raise InputError(f"{name} is a pipe, a socket or a device, not a file with a picture.")
+        return Path(path).read_bytes()
     except FileNotFoundError as error:
         raise InputError(f"There is no file {name}.") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{name} is a folder, not a picture.") from error
     except PermissionError as error:
         raise InputError(f"{name} may not be read: permission denied.") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise InputError(f"{name} cannot be read ({reason or error}).") from error
-    return read_bytes(data, name=name, salvage=salvage, max_pixels=max_pixels)
 
 
 def read_bytes(
@@ -104,13 +119,9 @@ def read_bytes(
     Raises:
         InputError: The bytes are damaged, too large or no picture.
     """
-    if not data:
-        raise InputError(f"{name} is empty (0 bytes).")
-    found = sniff(data)
-    if found is None:
-        other = stranger(data)
-        what = f"is a {other} file" if other else "is not a picture Restora knows"
-        raise InputError(f"{name} {what}; Restora reads {READABLE}.")
+    if reason := no_picture(data, name=name):
+        raise InputError(reason)
+    found = sniff(data) or ""
     request = Request(name, salvage=salvage, max_pixels=max_pixels)
     reader = _OWN_READERS.get(found)
     if reader is not None:

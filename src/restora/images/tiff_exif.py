@@ -12,12 +12,19 @@ from __future__ import annotations
 import struct
 
 from restora.images.exif import exif_orientation, exif_with_orientation
-from restora.images.ifd import TYPE_BYTES, Entry, Order, byte_order, read_ifd
+from restora.jpeg.ifd import (
+    ORIENTATION_TAG,
+    TYPE_BYTES,
+    Directory,
+    Entry,
+    Order,
+    first_directory,
+    read_directory,
+)
 
-__all__ = ["EMBEDDED_TAG", "ORIENTATION_TAG", "STRUCTURE_TAGS", "collect_exif", "shared_entries"]
+__all__ = ["EMBEDDED_TAG", "STRUCTURE_TAGS", "collect_exif", "shared_entries"]
 
 EMBEDDED_TAG = 65111  # private: two LONGs, the length of the EXIF and where its directory was
-ORIENTATION_TAG = 274
 _SUB_IFDS = {34665, 34853, 40965}  # Exif, GPS, interoperability
 _TOLD_ELSEWHERE = {282, 283, 296, ORIENTATION_TAG}
 
@@ -34,29 +41,25 @@ _HEADERS = {"<": b"II*\0", ">": b"MM\0*"}
 
 def shared_entries(exif: bytes) -> dict[int, Entry]:
     """Tags of the EXIF's first directory that a TIFF's own directory can repeat as they stand."""
-    order = byte_order(exif)
-    if order is None:
-        return {}
-    found = read_ifd(exif, order=order, at=struct.unpack_from(order + "I", exif, 4)[0])
+    directory = first_directory(exif)
     own = STRUCTURE_TAGS | _OWN_PLACE | _TOLD_ELSEWHERE
     return {
         tag: entry
-        for tag, entry in (found[0] if found else {}).items()
-        if tag not in own and entry.kind in TYPE_BYTES and entry.data is not None
+        for tag, entry in (directory.entries if directory else {}).items()
+        if tag not in own and entry.kind in TYPE_BYTES and entry.whole
     }
 
 
-def collect_exif(data: bytes, entries: dict[int, Entry], *, order: Order) -> bytes | None:
+def collect_exif(directory: Directory) -> bytes | None:
     """The EXIF of a TIFF file.
 
     Args:
-        data: The file.
-        entries: Its first directory.
-        order: Its byte order.
+        directory: Its first directory.
 
     Returns:
         A TIFF structure of its own, or None if the file has no EXIF.
     """
+    entries, order, data = directory.entries, directory.order, directory.source
     embedded = _embedded(data, entries, order=order)
     if embedded is not None:
         return embedded
@@ -96,15 +99,18 @@ def _append_ifd(
     out: bytearray, entries: dict[int, Entry], *, data: bytes, order: Order, depth: int
 ) -> int:
     """Write a directory, its values and the directories below it; returns its offset."""
-    whole = {tag: entry for tag, entry in sorted(entries.items()) if entry.data is not None}
+    whole = {tag: entry for tag, entry in sorted(entries.items()) if entry.whole}
+    if sum(entry.size_bytes for entry in whole.values()) > len(data):
+        whole = {}  # thousands of tags that share their bytes: a trap that would fill the memory
     at = len(out)
     out += struct.pack(order + "H", len(whole)) + bytes(12 * len(whole) + 4)
     for index, (tag, entry) in enumerate(whole.items()):
         value = entry.data or b""
         field = value.ljust(4, b"\0")
         if tag in _SUB_IFDS and len(value) == 4 and depth < 2:
-            below = read_ifd(data, order=order, at=struct.unpack(order + "I", value)[0])
-            target = _append_ifd(out, below[0] if below else {}, data=data, order=order,
+            at_below = struct.unpack(order + "I", value)[0]
+            below = read_directory(data, order=order, at=at_below)
+            target = _append_ifd(out, below.entries if below else {}, data=data, order=order,
                                  depth=depth + 1)  # fmt: skip
             field = struct.pack(order + "I", target)
         elif len(value) > 4:

@@ -31,11 +31,17 @@ from restora.images.decode import (
     salvage_note,
 )
 from restora.images.exif import resolution
-from restora.images.ifd import Entry, Order, byte_order, numbers, read_ifd
 from restora.images.metadata_in import RawMetadata
 from restora.images.picture import Picture, Space
 from restora.images.samples import band, floats, joined, strips
-from restora.images.tiff_exif import ORIENTATION_TAG, STRUCTURE_TAGS, collect_exif
+from restora.images.tiff_exif import STRUCTURE_TAGS, collect_exif
+from restora.jpeg.ifd import (
+    ORIENTATION_TAG,
+    Directory,
+    byte_order,
+    first_directory,
+    read_directory,
+)
 
 __all__ = ["read_tiff"]
 
@@ -53,28 +59,24 @@ def read_tiff(data: bytes, request: Request) -> Picture:
     Raises:
         InputError: It is cut off, damaged, too large, or packed in a way that cannot be undone.
     """
-    order = byte_order(data)
-    if order is None:
+    if byte_order(data) is None:
         return _read_big(data, request)
-    found = None
-    if len(data) >= 8:
-        found = read_ifd(data, order=order, at=struct.unpack_from(order + "I", data, 4)[0])
-    if found is None:
+    directory = first_directory(data)
+    if directory is None:
         raise InputError(f"{request.name} is cut off: its table of contents is missing.")
-    entries, following = found
-    _check(entries, order=order, request=request)
+    _check(directory, request=request)
     with guarded(request):
-        lean = _lean(data, entries, order=order)
-        planes = numbers(entries.get(_PLANAR), order=order)[:1] == (2,)
-        if planes and numbers(entries.get(_BITS), order=order)[:1] == (16,):
+        lean = _lean(directory)
+        planes = directory.numbers(_PLANAR)[:1] == (2,)
+        if planes and directory.numbers(_BITS)[:1] == (16,):
             # Pillow would take each byte of such a plane for a sample
             decoded, rows = _decode_by_tifffile(lean, request), None
         else:
             decoded, rows = _decode(lean, request)
-    raw = _metadata(data, entries, order=order)
+    raw = _metadata(directory)
     metadata = raw.settle()
     notes = [] if rows is None else [salvage_note(rows, decoded.pixels.shape[0])]
-    frames = _count(data, following, order=order)
+    frames = _count(directory)
     if frames > 1:
         notes.append(f"The file holds {frames} pictures; the first was taken.")
     return _picture(decoded, raw, notes, metadata=metadata)
@@ -92,15 +94,15 @@ def _picture(decoded: Decoded, raw: RawMetadata, notes: list[str], *, metadata: 
     )
 
 
-def _check(entries: dict[int, Entry], *, order: Order, request: Request) -> None:
+def _check(directory: Directory, *, request: Request) -> None:
     def first(tag: int, default: float) -> int:
-        return int((numbers(entries.get(tag), order=order) or (default,))[0])
+        return int((directory.numbers(tag) or (default,))[0])
 
     check_size(request, width_px=first(_WIDTH, 0), height_px=first(_HEIGHT, 0))
     channels = first(_CHANNELS, 1)
     if not 1 <= channels <= _CHANNELS_MAX:  # a lie here is a bomb as well
         raise InputError(f"{request.name} says it has {channels} channels; that is no picture.")
-    if _TILE_WIDTH in entries:  # a single tile may be larger than the whole picture
+    if _TILE_WIDTH in directory.entries:  # a single tile may be larger than the whole picture
         side = {"width_px": first(_TILE_WIDTH, 0), "height_px": first(_TILE_HEIGHT, 0)}
         check_size(request, **side)
     bits, sample_format = first(_BITS, 1), first(_SAMPLE_FORMAT, 1)
@@ -112,15 +114,16 @@ def _check(entries: dict[int, Entry], *, order: Order, request: Request) -> None
         )
 
 
-def _lean(data: bytes, entries: dict[int, Entry], *, order: Order) -> bytes:
+def _lean(whole: Directory) -> bytes:
     """The same file with a directory, at its end, that holds only what describes the pixels."""
+    data, order = whole.source, whole.order
     kept = [
         struct.pack(
             order + "HHI", tag, entry.kind, 1 if tag in _SINGLE and entry.inline else entry.count
         )
         + entry.field
-        for tag, entry in sorted(entries.items())
-        if tag in STRUCTURE_TAGS and entry.data
+        for tag, entry in sorted(whole.entries.items())
+        if tag in STRUCTURE_TAGS and entry.whole and entry.size_bytes
     ]
     padding = b"\0" * (len(data) % 2)
     directory = struct.pack(order + "H", len(kept)) + b"".join(kept) + bytes(4)
@@ -250,29 +253,29 @@ def _decode_by_tifffile(data: bytes, request: Request) -> Decoded:
     return Decoded(pixels, space, bits=8 * samples.dtype.itemsize, alpha=alpha)
 
 
-def _metadata(data: bytes, entries: dict[int, Entry], *, order: Order) -> RawMetadata:
+def _metadata(directory: Directory) -> RawMetadata:
     def raw_bytes(tag: int) -> bytes | None:
-        entry = entries.get(tag)
+        entry = directory.entries.get(tag)
         return entry.data if entry else None
 
-    turned = numbers(entries.get(ORIENTATION_TAG), order=order)
+    turned = directory.numbers(ORIENTATION_TAG)
     return RawMetadata(
         icc=raw_bytes(_ICC),
-        exif=collect_exif(data, entries, order=order),
+        exif=collect_exif(directory),
         xmp=raw_bytes(_XMP),
         photoshop=raw_bytes(_PHOTOSHOP),
-        dpi=resolution(entries, order=order),
+        dpi=resolution(directory),
         orientation=int(turned[0]) if turned else 1,
     )
 
 
-def _count(data: bytes, following: int, *, order: Order) -> int:
+def _count(directory: Directory) -> int:
     """How many pictures: the length of the chain of directories, safe against circles."""
-    seen = {0}
+    seen, following = {0}, directory.next_at
     while following not in seen and len(seen) < 10_000:
-        found = read_ifd(data, order=order, at=following)
+        found = read_directory(directory.source, order=directory.order, at=following)
         if found is None:
             break
         seen.add(following)
-        following = found[1]
+        following = found.next_at
     return len(seen)

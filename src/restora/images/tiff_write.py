@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restora.errors import OutputError
-from restora.images.ifd import Order, byte_order
 from restora.images.picture import Alpha, Metadata
-from restora.images.tiff_exif import EMBEDDED_TAG, ORIENTATION_TAG, shared_entries
+from restora.images.tiff_exif import EMBEDDED_TAG, shared_entries
+from restora.jpeg.ifd import ORIENTATION_TAG, Order, byte_order
 
 __all__ = ["encode_tiff"]
 

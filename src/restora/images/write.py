@@ -15,9 +15,9 @@ from PIL import Image
 from restora.errors import OutputError, UsageError
 from restora.images.atomic import write_atomically
 from restora.images.cmyk import rgb_from_cmyk
-from restora.images.exif import exif_with_orientation
+from restora.images.exif import exif_turned_upright, exif_with_orientation
 from restora.images.formats import WRITABLE, Container, format_of_suffix, writable_name
-from restora.images.jpeg_segments import with_metadata
+from restora.images.jpeg_segments import metadata_segments, with_metadata
 from restora.images.orientation import apply_orientation, swaps_sides, xmp_with_orientation
 from restora.images.picture import Alpha, Metadata, Picture, Space
 from restora.images.png16 import encode_png16
@@ -25,7 +25,7 @@ from restora.images.png_chunks import SIGNATURE, metadata_chunks
 from restora.images.samples import alpha_as, whole_numbers
 from restora.images.tiff_write import encode_tiff
 
-__all__ = ["encode", "write"]
+__all__ = ["check_writable", "encode", "write"]
 
 _DEFAULT_QUALITY = 95
 _EXIF_MIN_BYTES = 22  # header and a directory of one tag; anything shorter says nothing
@@ -83,11 +83,13 @@ def encode(
 ) -> bytes:
     """The bytes of a picture's file.
 
-    Pixels and alpha are turned upright here, once, and the orientation in EXIF and XMP becomes 1;
-    no other byte of them changes. What a format cannot hold: WebP makes gray RGB; WebP and AVIF
-    hold no resolution (EXIF's is kept); PNG, WebP and AVIF make CMYK sRGB; only JPEG keeps
-    comments, JPEG and TIFF Photoshop's data. A profile that would lie about the pixels, such as one
-    of inks beside RGB, is left out.
+    Pixels and alpha are turned upright here, once, and the orientation in EXIF and XMP becomes 1.
+    Where that turns anything, EXIF's width and height change places with the sides, and its
+    thumbnail, which still lies as it did, is unlinked; no other byte changes.
+
+    What a format cannot hold: WebP makes gray RGB; WebP and AVIF hold no resolution (EXIF's is
+    kept); PNG, WebP and AVIF make CMYK sRGB; only JPEG keeps comments, JPEG and TIFF Photoshop's
+    data. A profile that would lie about the pixels, such as one of inks beside RGB, is left out.
 
     Args:
         picture: What to write.
@@ -102,25 +104,15 @@ def encode(
         UsageError: The wishes contradict each other or the format.
         OutputError: The picture does not fit the format.
     """
-    name = writable_name(format)
-    box = WRITABLE[name]
-    depth = _depth(picture, box, bits)
+    check_writable(picture, format=format, bits=bits)
     if quality is not None and quality not in range(1, 101):
         raise UsageError(f"The quality is 1-100, not {quality}.")
     if subsampling is not None and subsampling not in _SUBSAMPLINGS:
         raise UsageError(
             f"The subsampling is one of {', '.join(_SUBSAMPLINGS)}, not {subsampling}."
         )
-    if picture.alpha is not None and not box.alpha:
-        raise UsageError(
-            f"{box.name} cannot hold transparency; save as PNG, TIFF, WebP or AVIF instead."
-        )
-    side = max(picture.height_px, picture.width_px)
-    if side > box.side_max_px:
-        raise OutputError(
-            f"{box.name} holds pictures of at most {box.side_max_px} pixels a side, and this one "
-            f"has {side}; save as PNG or TIFF instead."
-        )
+    name = writable_name(format)
+    depth = _depth(picture, WRITABLE[name], bits)
     sheet = _prepare(picture, name, depth)
     match name:
         case "PNG" if depth == 16:
@@ -134,6 +126,36 @@ def encode(
         case "WEBP":
             return _encode_webp(sheet, quality)
     return _encode_avif(sheet, quality or _DEFAULT_QUALITY, subsampling)
+
+
+def check_writable(picture: Picture, *, format: str, bits: int | None = None) -> None:
+    """Refuse what :func:`encode` would refuse, before work is spent on the pixels.
+
+    Args:
+        picture: Any picture of the size, transparency and metadata to be written; what its pixels
+            show does not matter.
+        format: As in :func:`encode`.
+        bits: As in :func:`encode`.
+
+    Raises:
+        UsageError: The wishes contradict each other or the format.
+        OutputError: The picture or its metadata do not fit the format.
+    """
+    name = writable_name(format)
+    box = WRITABLE[name]
+    _depth(picture, box, bits)
+    if picture.alpha is not None and not box.alpha:
+        raise UsageError(
+            f"{box.name} cannot hold transparency; save as PNG, TIFF, WebP or AVIF instead."
+        )
+    side = max(picture.height_px, picture.width_px)
+    if side > box.side_max_px:
+        raise OutputError(
+            f"{box.name} holds pictures of at most {box.side_max_px} pixels a side, and this one "
+            f"has {side}; save as PNG or TIFF instead."
+        )
+    if name == "JPEG":
+        metadata_segments(_kept(picture.metadata, picture.space, name))
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,23 +193,29 @@ def _prepare(picture: Picture, name: str, depth: int) -> _Sheet:
     space: Space = picture.space
     if space == "cmyk" and not WRITABLE[name].cmyk:
         pixels, space = rgb_from_cmyk(pixels, icc=metadata.icc), "rgb"
-    dpi = metadata.dpi
-    if dpi is not None and swaps_sides(turn):
-        dpi = (dpi[1], dpi[0])
     alpha = picture.alpha
     if alpha is not None:
         alpha = alpha_as(apply_orientation(alpha, turn), bits=depth)
     if space == "gray" and (name == "WEBP" or (name == "AVIF" and alpha is not None)):
         space = "rgb"  # these encoders have no gray, or none with alpha
-    metadata = replace(
+    return _Sheet(whole_numbers(pixels, bits=depth), alpha, _kept(metadata, space, name))
+
+
+def _kept(metadata: Metadata, space: Space, name: str) -> Metadata:
+    """The metadata for a file whose pixels stand upright."""
+    exif, dpi, turn = metadata.exif, metadata.dpi, metadata.orientation
+    if exif and turn == 1:
+        exif = exif_with_orientation(exif, 1)
+    elif exif:
+        exif = exif_turned_upright(exif, swapped=swaps_sides(turn))
+    return replace(
         metadata,
         icc=metadata.icc if _profile_fits(metadata.icc, space, name) else None,
-        exif=exif_with_orientation(metadata.exif, 1) if metadata.exif else None,
+        exif=exif,
         xmp=xmp_with_orientation(metadata.xmp, 1) if metadata.xmp else None,
-        dpi=dpi,
+        dpi=(dpi[1], dpi[0]) if dpi and swaps_sides(turn) else dpi,
         orientation=1,
     )
-    return _Sheet(whole_numbers(pixels, bits=depth), alpha, metadata)
 
 
 def _profile_fits(icc: bytes | None, space: Space, name: str) -> bool:

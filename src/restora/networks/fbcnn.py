@@ -21,14 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from restora.images import RGB_TO_YCBCR
 from restora.networks.blocks import ModulatedBlock, ResidualBlock
-
-# JFIF (ITU-T T.871), section 7.
-RGB_TO_YCBCR = (
-    (0.299, 0.587, 0.114),
-    (-0.168735892, -0.331264108, 0.5),
-    (0.5, -0.418687589, -0.081312411),
-)
 
 
 class FBCNNConfig(BaseModel):
@@ -148,14 +142,14 @@ class FBCNN(nn.Module):
         for linear in (*self.controller.gamma, *self.controller.beta):
             linear.weight.data.mul_(0.05)
         if self.config.residual:
-            # What JPEG did is a few gray levels of detail on top of a large mean. Filters without
-            # a mean, and with some gain, show it to the first ReLU; otherwise learning is slow.
+            # What JPEG did to luma is a few gray levels of detail on top of a large mean. Filters
+            # without a mean, and with some gain, show it to the first ReLU; otherwise learning is
+            # slow. Chroma has no large mean, and what is left of it in a block is its mean.
             head = self.head.weight.data
             nn.init.kaiming_normal_(head, nonlinearity="linear")
-            head -= head.mean(dim=(1, 2, 3), keepdim=True)
             head *= 8
-            if self.config.ycbcr:
-                head[:, self.config.unshuffle**2 :] *= 2  # chroma damage is the smaller one
+            luma = head[:, : self.config.unshuffle**2] if self.config.ycbcr else head
+            luma -= luma.mean(dim=(1, 2, 3), keepdim=True)
             nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
             nn.init.zeros_(self.tail.weight)
             nn.init.zeros_(self.tail.bias)  # type: ignore[arg-type]

@@ -21,6 +21,7 @@ class Checkpoint:
         recipe: The resolved recipe.
         step: Optimiser steps done.
         seconds: Time spent in training, validation left out.
+        history: What the recipe said before it was changed, and until which step.
         network, average: State dictionaries of the weights and of their moving average.
         optimiser: State of the optimiser.
     """
@@ -28,6 +29,7 @@ class Checkpoint:
     recipe: Recipe
     step: int
     seconds: float
+    history: tuple[str, ...]
     network: dict[str, Tensor]
     average: dict[str, Tensor]
     optimiser: dict[str, Any]
@@ -36,7 +38,8 @@ class Checkpoint:
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write atomically: an interrupted save leaves the previous checkpoint."""
     partial = path.with_suffix(".partial")
-    torch.save({**vars(checkpoint), "recipe": checkpoint.recipe.model_dump_json()}, partial)
+    plain = {"recipe": checkpoint.recipe.model_dump_json(), "history": list(checkpoint.history)}
+    torch.save({**vars(checkpoint), **plain}, partial)
     partial.replace(path)
 
 
@@ -48,6 +51,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         raw = torch.load(path, map_location="cpu", weights_only=True)
-        return Checkpoint(**{**raw, "recipe": Recipe.model_validate_json(raw["recipe"])})
+        plain = {
+            "recipe": Recipe.model_validate_json(raw["recipe"]),
+            "history": tuple(raw.get("history", ())),
+        }
+        return Checkpoint(**{**raw, **plain})
     except Exception as error:  # torch raises whatever the damage happens to hit
         raise WeightsError(f"{path}: this is not a training checkpoint ({error}).") from error

@@ -19,6 +19,8 @@ from torch import Tensor
 
 from restora.degradations.jpeg import JpegBatch, compress
 from restora.errors import InputError
+from restora.images import bt601_luma, jfif_luma
+from restora.images.atomic import write_atomically
 from restora.training.recipe import DataRecipe
 
 PHOTO_SUFFIXES = {".avif", ".bmp", ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
@@ -62,11 +64,11 @@ class PhotoStore:
             index, offset = [], 0
             with data_path.open("wb") as out:
                 for file in files:
-                    pixels = np.asarray(Image.open(file).convert("RGB"))
+                    pixels = _open_rgb(file)
                     out.write(pixels.tobytes())
                     index.append((offset, pixels.shape[0], pixels.shape[1]))
                     offset += pixels.size
-            index_path.write_text(json.dumps(index))
+            write_atomically(index_path, json.dumps(index).encode())
         index = [tuple(entry) for entry in json.loads(index_path.read_text())]
         return cls(np.memmap(data_path, np.uint8, "r"), index)
 
@@ -123,13 +125,15 @@ class JpegPairs:
         windows = [self._window(rng) for _ in range(count)]
         teach = rng.random(count) < self._teacher
 
-        clean = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2)  # bytes travel, not floats
+        # libjpeg works on the CPU, the tensor JPEG where the network is; bytes travel, not floats.
+        place = device if recipe.codec == "tensor" else "cpu"
+        clean = torch.from_numpy(crops).to(place).permute(0, 3, 1, 2)
         degraded = self._save(clean, first)
         clean, degraded = _cut(clean, shifts, side + 8), _cut(degraded, shifts, side + 8)
         degraded = self._save(degraded, last)
         return Batch(
-            clean=_to_unit(_cut(clean, windows, side)),
-            degraded=_to_unit(_cut(degraded, windows, side)),
+            clean=_to_unit(_cut(clean, windows, side).to(device)),
+            degraded=_to_unit(_cut(degraded, windows, side).to(device)),
             # Of two saves the harsher one dominates what is seen. Source: FBCNN, section 3.4.
             quality=torch.from_numpy(np.minimum(first, last)).float().to(device),
             teach=torch.from_numpy(teach).to(device),
@@ -189,10 +193,23 @@ def validation_pictures(
 ) -> Iterator[NDArray[np.uint8]]:
     """The centre of every picture of a folder, (side, side) gray BT.601 luma or (side, side, 3)."""
     for file in sorted(p for p in folder.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES):
-        pixels = np.asarray(Image.open(file).convert("RGB"))
+        pixels = _open_rgb(file)
         y, x = ((length - side_px) // 16 * 8 for length in pixels.shape[:2])
         pixels = pixels[y : y + side_px, x : x + side_px]
         yield _luma(pixels, full_range=False) if channels == 1 else pixels
+
+
+def _open_rgb(file: Path) -> NDArray[np.uint8]:
+    """A photo as (H, W, 3) bytes.
+
+    Raises:
+        InputError: It cannot be read; the message names it.
+    """
+    try:
+        with Image.open(file) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow's readers raise
+        raise InputError(f"{file}: this photo cannot be read ({error}).") from error
 
 
 def _cut(pixels: Tensor, corners: Sequence[tuple[int, int]], side_px: int) -> Tensor:
@@ -210,7 +227,5 @@ def _to_unit(pixels: Tensor) -> Tensor:
 
 def _luma(pixels: NDArray[np.uint8], *, full_range: bool) -> NDArray[np.uint8]:
     """RGB (H, W, 3) to luma: JFIF's 0-255, or BT.601 studio range 16-235 as test sets use."""
-    weights = np.array([0.299, 0.587, 0.114], np.float32)
-    if full_range:
-        return (pixels @ weights).round().astype(np.uint8)
-    return (16 + pixels @ (weights * np.float32(219 / 255))).round().astype(np.uint8)
+    luma = (jfif_luma if full_range else bt601_luma)(pixels.astype(np.float64))
+    return np.rint(luma).astype(np.uint8)

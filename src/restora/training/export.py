@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from restora._optional import require
 from restora.errors import WeightsError
+from restora.images.atomic import write_atomically
 from restora.networks.fbcnn import (
     FBCNN,
     count_macs_per_pixel,
     quality_to_strength,
     strength_to_quality,
 )
+from restora.networks.onnx_weights import read_onnx_weights
 from restora.training.checkpoint import Checkpoint
 from restora.weights.cards import Card, Training
 
@@ -152,12 +154,25 @@ def export_weight(
             device=device,
             steps=checkpoint.step,
             seconds=round(checkpoint.seconds),
-            history=history,
+            history="; ".join([*([history] if history else []), *checkpoint.history]),
             curve=curve,
         ),
         scores=scores or {},
     )
+    _check_readable(model, network)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{card.name}.onnx").write_bytes(model)
-    (folder / f"{card.name}.json").write_text(card.model_dump_json(indent=2) + "\n")
+    write_atomically(folder / f"{card.name}.onnx", model)
+    write_atomically(folder / f"{card.name}.json", card.model_dump_json(indent=2).encode() + b"\n")
     return card
+
+
+def _check_readable(model: bytes, network: FBCNN) -> None:
+    """Refuse a file that PyTorch could not read back, before it replaces a good one.
+
+    Raises:
+        WeightsError: A weight is missing (the exporter stores equal ones once) or has changed.
+    """
+    expected = network.state_dict()
+    for name, weight in read_onnx_weights(model, network.config).items():
+        if not torch.allclose(weight, expected[name].cpu(), rtol=1e-2, atol=1e-3):
+            raise WeightsError(f"The exported weight {name} is not the trained one.")

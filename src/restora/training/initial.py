@@ -51,16 +51,20 @@ def grow(weights: dict[str, Tensor], config: FBCNNConfig) -> dict[str, Tensor]:
     """Weights of a smaller network inside a larger one, which at first restores as the small did.
 
     The larger may have more channels at any scale, and chroma where the smaller had luma alone.
-    Old outputs ignore new inputs; new outputs start at random, but for the picture's own, which
-    start at nothing. So new channels see chroma from the first step: were head and tail both blind
-    to it, they would wait for each other for ever.
+    Old outputs ignore new inputs. New channels carry chroma alone, straight from the head to the
+    tail, so that the tail finds it from the first step and no louder luma with it; the first
+    convolution of each block is random there, all else starts at nothing and learns.
     """
     grown = FBCNN(config).state_dict()
     for name, new in grown.items():
         old = weights[name]
-        transposed = name.startswith("up.")  # (in, out, h, w); all other weights are (out, in, ...)
-        if old.ndim > 1:
-            outputs = 1 if transposed else 0
-            new.narrow(outputs, 0, old.shape[outputs]).zero_()
+        kept = old.shape[0]
+        if name == "head.weight":
+            new[:kept] = 0
+            new[kept:, : old.shape[1]] = 0
+        elif name.endswith("conv1.weight"):
+            new[:kept] = 0
+        else:
+            new.zero_()
         new[tuple(slice(0, length) for length in old.shape)] = old
     return grown

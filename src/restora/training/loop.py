@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from restora.errors import UsageError
+from restora.errors import OutputError, UsageError
 from restora.networks.fbcnn import FBCNN
 from restora.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from restora.training.data import JpegPairs, PhotoStore
+from restora.training.curve import draw_curve
+from restora.training.data import Batch, JpegPairs, PhotoStore
 from restora.training.ema import Ema
 from restora.training.recipe import Recipe
 from restora.training.tasks import FBCNNValidation, fbcnn_loss
@@ -21,6 +23,7 @@ from restora.training.tasks import FBCNNValidation, fbcnn_loss
 LATEST = "latest.pt"
 BEFORE_DECAY = "before-decay.pt"  # where a longer training takes up the thread
 LOG = "log.jsonl"
+CURVE = "curve.svg"
 
 
 class Trainer:
@@ -57,6 +60,10 @@ class Trainer:
         )
         self.step = 0
         self.seconds = 0.0
+        self.history: tuple[str, ...] = ()
+        # Pairs depend on the step alone, so the next can be made while this one is learned from.
+        self._maker = ThreadPoolExecutor(1)
+        self._ahead: tuple[int, Future[Batch]] | None = None
 
     def resume(self, path: Path) -> None:
         """Take up a checkpoint exactly where it stopped.
@@ -72,7 +79,10 @@ class Trainer:
         self.network.load_state_dict(found.network)
         self.ema.load(found.average)
         self.optimiser.load_state_dict(found.optimiser)
-        self.step, self.seconds = found.step, found.seconds
+        self.step, self.seconds, self.history = found.step, found.seconds, found.history
+        changes = _changes(found.recipe, self.recipe)
+        if changes:
+            self.history += (f"until step {self.step}: {changes}",)
 
     def snapshot(self) -> Checkpoint:
         """This moment."""
@@ -80,6 +90,7 @@ class Trainer:
             recipe=self.recipe,
             step=self.step,
             seconds=self.seconds,
+            history=self.history,
             network=self.network.state_dict(),
             average=self.ema.weights,
             optimiser=self.optimiser.state_dict(),
@@ -91,10 +102,8 @@ class Trainer:
         settings = self.recipe.train
         for group in self.optimiser.param_groups:
             group["lr"] = settings.lr_at(self.step)
-        batch = self.pairs.batch(self.step, device=self.device)
-        half = settings.precision == "bf16"
-        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=half):
-            loss, parts = fbcnn_loss(self.forward, batch, settings)
+        batch = self._next_batch()
+        loss, parts = fbcnn_loss(self.forward, batch, settings)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip_norm)
@@ -103,6 +112,17 @@ class Trainer:
         self.step += 1
         self.seconds += time.monotonic() - started
         return {name: value.detach() for name, value in parts.items()}
+
+    def _next_batch(self) -> Batch:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] == self.step:
+            batch = ahead[1].result()
+        else:
+            batch = self.pairs.batch(self.step, device=self.device)
+        if self.step + 1 < self.recipe.train.steps:
+            job = self._maker.submit(self.pairs.batch, self.step + 1, device=self.device)
+            self._ahead = (self.step + 1, job)
+        return batch
 
 
 def train(
@@ -116,8 +136,10 @@ def train(
     compiled: bool = False,
     initial: dict[str, Tensor] | None = None,
     checkpoint_every_s: float = 120.0,
+    report_every_s: float = 30.0,
     validate_every: int = 1000,
     report: Callable[[dict[str, float]], None] = lambda _: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Checkpoint:
     """Train until the recipe's last step or until the budget is spent, whichever is first.
 
@@ -131,17 +153,23 @@ def train(
         compiled: Use ``torch.compile``.
         initial: Weights to start from instead of random ones, when there is no checkpoint.
         checkpoint_every_s: Seconds between checkpoints.
-        validate_every: Steps between validations.
+        report_every_s: Seconds between rows of the log.
+        validate_every: Steps between rows with a validation; the last step has one too.
         report: Called with every row that goes to the log.
+        stop: Asked after every step; True ends the training as the clock does.
 
     Returns:
-        The last checkpoint, which is also in ``out``.
+        The last checkpoint, which is also in ``out``, beside the log and its curve.
 
     Raises:
+        OutputError: ``out`` cannot be made.
         UsageError: ``out`` holds a run of another network.
     """
     end = time.monotonic() + budget_s
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out}: the folder cannot be made ({error.strerror}).") from error
     trainer = Trainer(recipe, photos, device=device, compiled=compiled, initial=initial)
     if (out / LATEST).exists():
         trainer.resume(out / LATEST)
@@ -150,39 +178,61 @@ def train(
         validate = FBCNNValidation(validation, channels=recipe.network.channels)
     last_step, decay_from = recipe.train.steps, recipe.train.steps - recipe.train.decay_steps
     losses: list[dict[str, Tensor]] = []
-    last_save = time.monotonic()
-    while trainer.step < last_step and time.monotonic() < end:
+    last_save = last_row = time.monotonic()
+    done = trainer.step >= last_step or time.monotonic() >= end
+    while not done:
         if trainer.step == decay_from:
             save_checkpoint(trainer.snapshot(), out / BEFORE_DECAY)
         losses.append(trainer.advance())
-        if trainer.step % validate_every == 0 or trainer.step == last_step:
-            row = _row(trainer, losses, validate)
-            losses = []
+        now = time.monotonic()
+        done = trainer.step == last_step or now >= end or stop()
+        score = trainer.step % validate_every == 0 or trainer.step == last_step
+        if score or done or now - last_row > report_every_s:
+            row = _row(trainer, losses, validate if score else None, clock_s=end - now)
+            losses, last_row = [], now
             with (out / LOG).open("a") as file:
                 file.write(json.dumps(row) + "\n")
             report(row)
-        if time.monotonic() - last_save > checkpoint_every_s:
+        if now - last_save > checkpoint_every_s:
             save_checkpoint(trainer.snapshot(), out / LATEST)
-            last_save = time.monotonic()
+            last_save = now
     final = trainer.snapshot()
     save_checkpoint(final, out / LATEST)
+    draw_curve(out / LOG, out / CURVE)
     return final
 
 
 def _row(
-    trainer: Trainer, losses: list[dict[str, Tensor]], validate: FBCNNValidation | None
+    trainer: Trainer,
+    losses: list[dict[str, Tensor]],
+    validate: FBCNNValidation | None,
+    *,
+    clock_s: float,
 ) -> dict[str, float]:
     """A line of the log: where the training is, mean losses, scores of the averaged weights."""
     recipe = trainer.recipe
+    step_s = trainer.seconds / trainer.step
     row = {
         "step": trainer.step,
         "seconds": round(trainer.seconds, 1),
+        "left_s": round(max(0, min((recipe.train.steps - trainer.step) * step_s, clock_s)), 1),
         "lr": recipe.train.lr_at(trainer.step - 1),
-        "patches_per_s": round(trainer.step * recipe.data.batch / trainer.seconds, 1),
+        "patches_per_s": round(recipe.data.batch / step_s, 1),
         **{name: float(torch.stack([p[name] for p in losses]).mean()) for name in losses[0]},
     }
     if validate is not None:
         averaged = FBCNN(recipe.network)
         averaged.load_state_dict(trainer.ema.weights)
-        row |= validate(averaged.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
+        row |= validate(averaged.to(trainer.device))
     return row
+
+
+def _changes(before: Recipe, after: Recipe) -> str:
+    """The settings of a recipe that another one changes, as it had them: "train.lr 0.001"."""
+    old, new = before.model_dump(), after.model_dump()
+    return ", ".join(
+        f"{section}.{key} {value}"
+        for section in ("data", "train")
+        for key, value in old[section].items()
+        if new[section][key] != value
+    )

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from restora._optional import require
 from restora.errors import RecipeError
@@ -45,6 +45,14 @@ class DataRecipe(_Section):
         0.25, ge=0, le=1, description="gray only: share with full-range luma instead of BT.601"
     )
     neutral_share: float = Field(0.05, ge=0, le=1, description="colour only: share without colour")
+
+    @model_validator(mode="after")
+    def _range_is_one(self) -> Self:
+        if self.quality_min > self.quality_max:
+            raise ValueError(
+                f"quality_min {self.quality_min} is above quality_max {self.quality_max}"
+            )
+        return self
 
 
 class TrainRecipe(_Section):

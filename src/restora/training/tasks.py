@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from restora.degradations.jpeg import compress
-from restora.networks.fbcnn import FBCNN, RGB_TO_YCBCR, quality_to_strength, strength_to_quality
+from restora.images import RGB_TO_YCBCR
+from restora.networks.fbcnn import FBCNN, quality_to_strength, strength_to_quality
 from restora.training.data import Batch, validation_pictures
 from restora.training.recipe import TrainRecipe
 
@@ -32,7 +33,9 @@ def fbcnn_loss(
     """
     strength = quality_to_strength(batch.quality)[:, None]
     given = torch.where(batch.teach[:, None], strength, torch.nan)
-    restored, predicted = network(batch.degraded, given)
+    half = recipe.precision == "bf16"
+    with torch.autocast(batch.clean.device.type, torch.bfloat16, enabled=half):
+        restored, predicted = network(batch.degraded, given)
     error = restored.float() - batch.clean
     if recipe.chroma_weight is None:
         pixel = error.abs().mean()
@@ -56,17 +59,18 @@ class FBCNNValidation:
     def __call__(self, network: FBCNN) -> dict[str, float]:
         """``psnr_<q>``, ``jpeg_<q>`` in dB and ``quality_error_<q>``, means over the pictures."""
         scores: dict[str, float] = {}
+        device = next(network.parameters()).device
         for quality, pictures in self._compressed.items():
             rows = []
             for clean, picture in zip(self._clean, pictures, strict=True):
                 planes = picture[..., None] if picture.ndim == 2 else picture
-                tensor = torch.from_numpy(planes.copy()).permute(2, 0, 1)[None].float() / 255
-                restored, strength = network(tensor.contiguous(memory_format=torch.channels_last))
-                out = restored[0].permute(1, 2, 0).mul(255).round().clamp(0, 255).double().numpy()
+                batch = torch.from_numpy(planes.copy()).to(device).permute(2, 0, 1)[None]
+                restored, strength = network(batch.float() / 255)
+                out = restored[0].permute(1, 2, 0).mul(255).round().clamp(0, 255)
                 predicted = float(strength_to_quality(strength)[0, 0])
                 rows.append(
                     (
-                        _psnr(out.reshape(clean.shape), clean),
+                        _psnr(out.cpu().double().numpy().reshape(clean.shape), clean),
                         _psnr(picture.astype(np.float64), clean),
                         abs(predicted - quality),
                     )
@@ -77,4 +81,5 @@ class FBCNNValidation:
 
 
 def _psnr(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    return float(10 * np.log10(255**2 / np.mean((a - b) ** 2)))
+    error = float(np.mean((a - b) ** 2))
+    return float(10 * np.log10(255**2 / max(error, 1e-10)))  # no infinity in a mean of a log

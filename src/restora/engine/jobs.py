@@ -1,0 +1,153 @@
+"""Which pictures to restore, and where their results go."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from restora.errors import InputError, UsageError
+from restora.images.formats import SUFFIXES, WRITABLE, format_of_suffix, writable_name
+
+PICTURE_SUFFIXES = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to restore."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the inputs of a command came to.
+
+    Attributes:
+        jobs: The pictures.
+        unusable: Inputs that came to nothing: what was named, and a sentence why.
+    """
+
+    jobs: list[Job] = field(default_factory=list)
+    unusable: list[tuple[str, str]] = field(default_factory=list)
+
+
+def find_jobs(
+    inputs: Sequence[str], out: Path | None, *, format: str | None, in_place: bool = False
+) -> Found:
+    """Resolve files, folders and glob patterns into jobs.
+
+    Folders are searched with everything below them, but for the output folder, and mirrored under
+    ``out``. A picture that is named twice is restored once.
+
+    Args:
+        inputs: Paths or patterns.
+        out: A file for a single picture, else a folder; None only together with ``in_place``.
+        format: Output format for folders, ``"same"`` for each input's own; None means PNG.
+        in_place: Write each result over its input; ``out`` and ``format`` must be None.
+
+    Raises:
+        InputError: None of the inputs is a picture.
+        UsageError: The options contradict each other, or a result would be written over an input.
+    """
+    if in_place and (out is not None or format not in (None, "same")):
+        raise UsageError("--in-place writes over the inputs: it takes neither -o nor --format.")
+    if not in_place and out is None:
+        raise UsageError(
+            "Say where the result goes: -o OUT, or --in-place to write over the input."
+        )
+    pictures: dict[Path, tuple[Path, Path]] = {}  # by resolved path: source, place under out
+    unusable: list[tuple[str, str]] = []
+    for text in inputs:
+        for source, place in _resolve(text, out, unusable):
+            pictures.setdefault(source.resolve(), (source, place))
+    if not pictures:
+        raise InputError("\n".join(reason for _, reason in unusable))
+    found = list(pictures.values())
+    if out is None:
+        return Found([Job(source, source) for source, _ in found], unusable)
+    if out.suffix and not os.path.isdir(out) and not os.path.isdir(inputs[0]):
+        jobs = [Job(found[0][0], out)]
+        _check_single(out, format, count=len(found))
+    else:
+        jobs = _place(found, out, format)
+    for job in jobs:
+        if job.target.resolve() in pictures:
+            raise UsageError(
+                f"{job.target}: the result would be written over an input; "
+                "choose another -o, or say --in-place."
+            )
+    return Found(jobs, unusable)
+
+
+def _check_single(out: Path, format: str | None, *, count: int) -> None:
+    """``out`` has a suffix: it is the name of one picture, in the format it promises."""
+    promised = writable_name(out.suffix)
+    if count > 1:
+        raise UsageError(f"{out} names one picture, but there are {count}; name a folder.")
+    if format not in (None, "same") and writable_name(format or "") != promised:
+        raise UsageError(f"{out}: its suffix promises {promised}, but --format says {format}.")
+
+
+def _place(found: list[tuple[Path, Path]], out: Path, format: str | None) -> list[Job]:
+    """Each result under its picture's name; where names clash, the old suffix stays in it."""
+    plain = [place.with_suffix(_suffix(source, format)) for source, place in found]
+    clashing = {place for place, count in Counter(plain).items() if count > 1}
+    jobs = []
+    for (source, place), target in zip(found, plain, strict=True):
+        name = place.name + target.suffix if target in clashing else target.name
+        jobs.append(Job(source, out / target.with_name(name)))
+    twice = [target for target, count in Counter(job.target for job in jobs).items() if count > 1]
+    if twice:  # the same name in two of the inputs
+        sources = " and ".join(str(job.source) for job in jobs if job.target == twice[0])
+        raise UsageError(
+            f"{sources} would both be written to {twice[0]}; restore them one after the other "
+            "into different folders."
+        )
+    return jobs
+
+
+def _suffix(source: Path, format: str | None) -> str:
+    if format == "same":
+        return source.suffix if format_of_suffix(source) in WRITABLE else ".png"
+    return SUFFIXES[writable_name(format or "png")][0]
+
+
+def _resolve(
+    text: str, out: Path | None, unusable: list[tuple[str, str]]
+) -> Iterator[tuple[Path, Path]]:
+    """The pictures behind one argument, each with its place under the output folder."""
+    # os.path answers False where pathlib raises: a closed folder, a name too long.
+    path = Path(text)
+    if os.path.isdir(path):
+        pictures = list(_walk(path, out, unusable))
+        if not pictures:
+            unusable.append((text, f"{path}: the folder holds no pictures that can be read."))
+        yield from ((picture, picture.relative_to(path)) for picture in sorted(pictures))
+    elif os.path.lexists(path):
+        yield path, Path(path.name)
+    else:
+        matches = [Path(m) for m in sorted(glob.glob(text, recursive=True)) if os.path.isfile(m)]
+        if not matches:
+            unusable.append((text, f"{text}: there is no such file, folder or pattern of files."))
+        yield from ((match, Path(match.name)) for match in matches)
+
+
+def _walk(folder: Path, out: Path | None, unusable: list[tuple[str, str]]) -> Iterator[Path]:
+    def refused(error: OSError) -> None:
+        sentence = f"{error.filename}: the folder cannot be read ({error.strerror})."
+        unusable.append((str(error.filename), sentence))
+
+    inside = out.resolve() if out is not None and out.resolve() != folder.resolve() else None
+    for here, folders, names in os.walk(folder, onerror=refused):
+        # Results of an earlier run are no inputs.
+        folders[:] = [name for name in folders if Path(here, name).resolve() != inside]
+        for name in names:
+            path = Path(here, name)
+            hidden = name.startswith("._")  # macOS keeps its own data beside a picture like this
+            if path.suffix.lower() in PICTURE_SUFFIXES and not hidden and os.path.isfile(path):
+                yield path
