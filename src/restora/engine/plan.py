@@ -16,7 +16,7 @@ DEFAULT_TILE_PX = 512
 # The network's estimate replaces the header's quality only when it is far lower: a file whose
 # damage is that much worse than its tables allow was saved before, and harder. The two bounds keep
 # false alarms on pictures saved once rare.
-EARLIER_SAVE_RATIO = 0.6
+EARLIER_SAVE_RATIO = 0.7
 EARLIER_SAVE_LEAST = 15
 
 

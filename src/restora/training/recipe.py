@@ -67,7 +67,9 @@ class TrainRecipe(_Section):
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights")
     quality_weight: float = Field(0.1, ge=0, description="weight of the quality loss")
     chroma_weight: float | None = Field(
-        None, ge=0, description="weight of Cb and Cr beside luma's 1 in the pixel loss; null: RGB"
+        None,
+        ge=0,
+        description="weight of the squared error of Cb and Cr beside luma's L1; null: L1 in RGB",
     )
     teacher_share: float = Field(
         0.5, ge=0, le=1, description="share of samples whose controller gets the true quality"

@@ -40,9 +40,10 @@ def fbcnn_loss(
     if recipe.chroma_weight is None:
         pixel = error.abs().mean()
     else:
-        # In RGB the larger error of luma hides chroma's sign; apart, both give a clear gradient.
+        # In RGB luma's larger error hides chroma's sign; apart, both give a clear gradient. Most of
+        # chroma's error lies in few places, along edges of colour: the square goes after those.
         luma, *chroma = torch.einsum("ij,bjhw->ibhw", error.new_tensor(RGB_TO_YCBCR), error)
-        pixel = luma.abs().mean() + recipe.chroma_weight * torch.stack(chroma).abs().mean() * 2
+        pixel = luma.abs().mean() + recipe.chroma_weight * sum(c.square().mean() for c in chroma)
     quality = functional.l1_loss(predicted.float(), strength)
     return pixel + recipe.quality_weight * quality, {"pixel": pixel, "quality": quality}
 
