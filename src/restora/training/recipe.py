@@ -66,10 +66,13 @@ class TrainRecipe(_Section):
     clip_norm: float = Field(1.0, gt=0, description="largest gradient norm")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights")
     quality_weight: float = Field(0.1, ge=0, description="weight of the quality loss")
+    pixel_loss: Literal["l1", "rms"] = Field(
+        "l1", description="mean error, or mean over the samples of their root mean square error"
+    )
     chroma_weight: float | None = Field(
         None,
         ge=0,
-        description="weight of the squared error of Cb and Cr beside luma's L1; null: L1 in RGB",
+        description="weight of the squared error of Cb and Cr beside luma's L1; null: RGB; only l1",
     )
     teacher_share: float = Field(
         0.5, ge=0, le=1, description="share of samples whose controller gets the true quality"

@@ -18,12 +18,13 @@ from restora.training.data import Batch, validation_pictures
 from restora.training.recipe import TrainRecipe
 
 VALIDATION_QUALITIES = (10, 40)
+RMS_FLOOR = 1e-3  # a quarter of a gray level: below it nothing is to be gained
 
 
 def fbcnn_loss(
     network: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]], batch: Batch, recipe: TrainRecipe
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """L1 on the pixels plus weighted L1 on the strength. Source: FBCNN, section 3.3.
+    """Loss on the pixels plus weighted L1 on the strength. Source: FBCNN, section 3.3.
 
     Where the batch says so the controller gets the true strength, so that it learns even
     while the prediction is still bad; elsewhere it gets the prediction, undetached.
@@ -36,16 +37,24 @@ def fbcnn_loss(
     half = recipe.precision == "bf16"
     with torch.autocast(batch.clean.device.type, torch.bfloat16, enabled=half):
         restored, predicted = network(batch.degraded, given)
-    error = restored.float() - batch.clean
-    if recipe.chroma_weight is None:
-        pixel = error.abs().mean()
-    else:
-        # In RGB luma's larger error hides chroma's sign; apart, both give a clear gradient. Most of
-        # chroma's error lies in few places, along edges of colour: the square goes after those.
-        luma, *chroma = torch.einsum("ij,bjhw->ibhw", error.new_tensor(RGB_TO_YCBCR), error)
-        pixel = luma.abs().mean() + recipe.chroma_weight * sum(c.square().mean() for c in chroma)
+    pixel = _pixel_loss(restored.float() - batch.clean, recipe)
     quality = functional.l1_loss(predicted.float(), strength)
     return pixel + recipe.quality_weight * quality, {"pixel": pixel, "quality": quality}
+
+
+def _pixel_loss(error: Tensor, recipe: TrainRecipe) -> Tensor:
+    """One number for the errors (B, C, H, W) of a batch."""
+    if recipe.pixel_loss == "rms":
+        # What PSNR counts; the root of each sample keeps hard saves from drowning mild ones.
+        each = error.square().mean(dim=(1, 2, 3)) + RMS_FLOOR**2
+        return torch.sqrt(each).mean()
+    if recipe.chroma_weight is None:
+        return error.abs().mean()
+    # In RGB luma's larger error hides chroma's sign; apart, both give a clear gradient. Most of
+    # chroma's error lies in few places, along edges of colour: the square goes after those.
+    luma, *chroma = torch.einsum("ij,bjhw->ibhw", error.new_tensor(RGB_TO_YCBCR), error)
+    squared = torch.stack(chroma).square().mean() * len(chroma)
+    return luma.abs().mean() + recipe.chroma_weight * squared
 
 
 class FBCNNValidation:
