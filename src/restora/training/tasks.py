@@ -52,8 +52,9 @@ def _pixel_loss(error: Tensor, recipe: TrainRecipe) -> Tensor:
         return error.abs().mean()
     # In RGB luma's larger error hides chroma's sign; apart, both give a clear gradient. Most of
     # chroma's error lies in few places, along edges of colour: the square goes after those.
-    luma, *chroma = torch.einsum("ij,bjhw->ibhw", error.new_tensor(RGB_TO_YCBCR), error)
-    squared = torch.stack(chroma).square().mean() * len(chroma)
+    planes: Tensor = torch.einsum("ij,bjhw->ibhw", error.new_tensor(RGB_TO_YCBCR), error)
+    luma, chroma = planes[0], planes[1:]
+    squared = chroma.square().mean() * len(chroma)
     return luma.abs().mean() + recipe.chroma_weight * squared
 
 
