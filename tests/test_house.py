@@ -74,11 +74,23 @@ def test_the_public_surface():
         assert getattr(restora, name) is not None
 
 
-def test_an_unknown_wish_is_told():
+def test_a_wish_that_makes_no_sense_is_told():
     from restora.errors import UsageError
 
-    with pytest.raises(UsageError, match=r"restore\(\) cannot use qualty; it takes model, quality"):
-        restora.restore(b"", qualty=3)
+    with pytest.raises(UsageError, match="a number from 1 to 100, not 0"):
+        restora.restore(b"", quality=0)
+
+
+def test_the_readme_in_python(tmp_path, monkeypatch):
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (40, 30), "teal").save("photo.jpg", quality=12)
+    restora.restore("photo.jpg").save("photo.png")
+    with Image.open("photo.png") as image:
+        assert image.size == (40, 30)
+    facts = restora.inspect("photo.jpg")
+    assert facts.quality.quality == 12
 
 
 def test_a_missing_extra_holds_the_install_line():

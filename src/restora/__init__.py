@@ -23,13 +23,22 @@ __version__ = "0.1.0"
 __all__ = ["Picture", "Restorer", "Result", "__version__", "inspect", "load", "restore"]
 
 
-def restore(source: str | Path | bytes, **wishes: Any) -> Result:
+def restore(
+    source: str | Path | bytes,
+    *,
+    quality: int | None = None,
+    strength: int = 100,
+    model: str = "fbcnn",
+    salvage: bool = False,
+) -> Result:
     """Restore one picture.
 
     Args:
         source: A path, or the bytes of a file.
-        wishes: Fields of :class:`restora.engine.plan.Wishes`: ``quality`` (1-100), ``strength``
-            (0-100), ``model``, ``tile_px``.
+        quality: The quality it was saved at, 1-100; None reads or estimates it.
+        strength: Share of the restoration that is applied, 0-100.
+        model: What ``restora models`` lists.
+        salvage: Restore the part of a truncated file that decodes.
 
     Returns:
         The restored picture; ``result.save("out.png")`` writes it.
@@ -38,18 +47,10 @@ def restore(source: str | Path | bytes, **wishes: Any) -> Result:
         InputError: The file cannot be used.
         UsageError: A wish makes no sense.
     """
-    from pydantic import ValidationError
-
     from restora.engine.plan import Wishes
-    from restora.errors import UsageError
 
-    try:
-        asked = Wishes(**wishes)
-    except ValidationError as error:
-        wrong = ", ".join(str(mistake["loc"][0]) for mistake in error.errors())
-        known = ", ".join(Wishes.model_fields)
-        raise UsageError(f"restore() cannot use {wrong}; it takes {known}.") from error
-    return load().restore(source, asked)
+    wishes = Wishes(model=model, quality=quality, strength=strength)
+    return load().restore(source, wishes, salvage=salvage)
 
 
 def inspect(source: str | Path | bytes) -> JpegFacts:
