@@ -44,7 +44,9 @@ class Axis:
         if number > 0:
             weights[: self.overlap_px] = rise
         if number < len(self.origins) - 1:
-            weights[-self.overlap_px :] = 1 - rise
+            handover = self.origins[number + 1] - self.origins[number]
+            weights[handover : handover + self.overlap_px] = 1 - rise
+            weights[handover + self.overlap_px :] = 0
         return weights
 
 
@@ -64,7 +66,10 @@ def lay_axis(length_px: int, *, tile_px: int, overlap_px: int) -> Axis:
         return Axis(length_px, _round_up(length_px), overlap_px, (0,))
     count = math.ceil((length_px - overlap_px) / (tile_px - overlap_px))
     size = _round_up(math.ceil((length_px + (count - 1) * overlap_px) / count))
-    return Axis(length_px, size, overlap_px, tuple(k * (size - overlap_px) for k in range(count)))
+    # The last tile ends with the picture: invented pixels beyond it would change its border.
+    last = _round_up(length_px) - size
+    origins = tuple(min(k * (size - overlap_px), last) for k in range(count))
+    return Axis(length_px, size, overlap_px, origins)
 
 
 def _round_up(length_px: int) -> int:
