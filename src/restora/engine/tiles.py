@@ -36,17 +36,21 @@ class Axis:
         The outer quarter of an overlap belongs to the neighbour alone, because a network sees
         least there; across the middle half the weight rises in a straight line.
         """
+        # Each tile is laid over those before it: its own rise, less what later ones cover. Those
+        # products sum to 1 however many tiles meet.
         weights = np.ones(self.tile_px, np.float32)
-        if len(self.origins) == 1:
-            return weights
-        position = (np.arange(self.overlap_px, dtype=np.float32) + 0.5) / self.overlap_px
+        ramp_px = min(self.overlap_px, self.tile_px)
+        position = (np.arange(ramp_px, dtype=np.float32) + 0.5) / ramp_px
         rise = np.clip(2 * position - 0.5, 0, 1)
         if number > 0:
-            weights[: self.overlap_px] = rise
-        if number < len(self.origins) - 1:
-            handover = self.origins[number + 1] - self.origins[number]
-            weights[handover : handover + self.overlap_px] = 1 - rise
-            weights[handover + self.overlap_px :] = 0
+            weights[:ramp_px] = rise
+        for later in self.origins[number + 1 :]:
+            start = later - self.origins[number]
+            if start >= self.tile_px:
+                break
+            covered = weights[start : start + ramp_px]
+            covered *= 1 - rise[: len(covered)]
+            weights[start + ramp_px :] = 0
         return weights
 
 
@@ -66,6 +70,7 @@ def lay_axis(length_px: int, *, tile_px: int, overlap_px: int) -> Axis:
         return Axis(length_px, _round_up(length_px), overlap_px, (0,))
     count = math.ceil((length_px - overlap_px) / (tile_px - overlap_px))
     size = _round_up(math.ceil((length_px + (count - 1) * overlap_px) / count))
+    count = math.ceil((_round_up(length_px) - overlap_px) / (size - overlap_px))  # size was rounded
     # The last tile ends with the picture: invented pixels beyond it would change its border.
     last = _round_up(length_px) - size
     origins = tuple(min(k * (size - overlap_px), last) for k in range(count))
