@@ -66,9 +66,21 @@ def test_never_compressed_means_unchanged(photos, recipe):
 
 
 def test_of_two_saves_the_harsher_is_the_label(photos, recipe):
-    twice = pairs(photos, recipe, double_share=1.0, clean_share=0.0, batch=64)
-    once = pairs(photos, recipe, double_share=0.0, clean_share=0.0, batch=64)
+    shares = {"clean_share": 0.0, "rescaled_share": 0.0, "batch": 64}
+    twice = pairs(photos, recipe, double_share=1.0, **shares)
+    once = pairs(photos, recipe, double_share=0.0, **shares)
     assert twice.batch(0).quality.mean() < once.batch(0).quality.mean() - 5
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("codec", ["libjpeg", "tensor"])
+def test_made_smaller_between_two_saves_has_no_one_quality(photos, recipe, channels, codec):
+    shares = {"double_share": 1.0, "clean_share": 0.0, "rescaled_share": 1.0, "batch": 8}
+    batch = pairs(photos, recipe, channels=channels, codec=codec, **shares).batch(0)
+    assert batch.quality.isnan().all()
+    assert (batch.clean != batch.degraded).flatten(1).any(1).all()
+    # still the same picture: nothing was moved or turned between the two
+    assert (batch.clean - batch.degraded).abs().mean() < (batch.clean - 0.5).abs().mean()
 
 
 def test_validation_pictures_are_centres(photo_folder):

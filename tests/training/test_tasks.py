@@ -63,6 +63,24 @@ def test_the_controller_is_taught_where_the_batch_says_so():
     assert seen[0][1].item() == pytest.approx(0.8)
 
 
+def test_a_sample_without_a_quality_teaches_the_pixels_alone():
+    predicted = torch.full((2, 1), 0.5, requires_grad=True)
+    batch = batch_of(torch.zeros(2, 1, 4, 4), quality=(30.0, float("nan")))
+    batch.teach[:] = True
+    given = []
+
+    def network(pictures, strength):
+        given.append(strength)
+        return pictures, predicted
+
+    loss, parts = fbcnn_loss(network, batch, TrainRecipe())
+    assert parts["quality"].item() == pytest.approx(0.2 / 2)
+    assert torch.isnan(given[0][1]).all()
+    loss.backward()
+    assert predicted.grad[0] != 0
+    assert predicted.grad[1] == 0
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_validation_of_a_network_that_changes_nothing(tmp_path, recipe, channels):
     rng = np.random.default_rng(0)
@@ -70,6 +88,6 @@ def test_validation_of_a_network_that_changes_nothing(tmp_path, recipe, channels
     Image.fromarray(coarse).resize((300, 300)).save(tmp_path / "a.png")
     network = FBCNN(recipe.network.model_copy(update={"channels": channels}))
     scores = FBCNNValidation(tmp_path, channels=channels)(network)
-    for quality in (10, 40):
+    for quality in ("10", "40", "10_50"):
         assert scores[f"psnr_{quality}"] == pytest.approx(scores[f"jpeg_{quality}"])
     assert scores["jpeg_40"] > scores["jpeg_10"] + 1

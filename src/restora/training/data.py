@@ -26,6 +26,7 @@ from restora.training.recipe import DataRecipe
 PHOTO_SUFFIXES = {".avif", ".bmp", ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 BENCHMARK_QUALITIES = (10, 20, 30, 40, 50, 60)
 CLEAN_QUALITY = 100  # the label of a pair that was never compressed
+SMALLEST_SCALE = 0.5  # of a picture made smaller between two saves
 CROP_MARGIN_PX = 16  # 8 for the shift between two saves, 8 for the shift after the last
 
 
@@ -80,7 +81,8 @@ class Batch:
     Attributes:
         clean: (B, C, H, W) float32 in 0-1.
         degraded: The same, compressed.
-        quality: (B,) float32, 1-100; 100 means never compressed.
+        quality: (B,) float32, 1-100; 100 means never compressed, NaN that no one number says
+            how it was (saved, resized and saved again).
         teach: (B,) bool, where the controller shall get the true quality.
     """
 
@@ -102,13 +104,10 @@ class JpegPairs:
         self._seed = seed
         self._teacher = teacher
         self._tensor_jpeg = JpegBatch()
-        self._usable = [
-            n
-            for n in range(len(photos))
-            if min(photos[n].shape[:2]) >= recipe.patch_px + CROP_MARGIN_PX
-        ]
-        if not self._usable:
-            least_px = recipe.patch_px + CROP_MARGIN_PX
+        least_px = recipe.patch_px + CROP_MARGIN_PX
+        self._sides = np.array([min(photos[n].shape[:2]) for n in range(len(photos))])
+        self._usable = np.flatnonzero(self._sides >= least_px)
+        if not len(self._usable):
             raise InputError(f"no photo is at least {least_px} pixels wide and high.")
 
     def batch(self, step: int, *, device: str = "cpu") -> Batch:
@@ -124,18 +123,26 @@ class JpegPairs:
         shifts = [(0, 0) if not d else tuple(rng.integers(8, size=2)) for d in double]
         windows = [self._window(rng) for _ in range(count)]
         teach = rng.random(count) < self._teacher
+        # Of two saves the harsher one dominates what is seen. Source: FBCNN, section 3.4.
+        label = np.minimum(first, last).astype(np.float32)
+        rescaled = double & (rng.random(count) < recipe.rescaled_share)
+        between = {n: self._rescaled(rng, int(first[n])) for n in np.flatnonzero(rescaled)}
+        first[rescaled], label[rescaled] = CLEAN_QUALITY, np.nan
 
         # libjpeg works on the CPU, the tensor JPEG where the network is; bytes travel, not floats.
         place = device if recipe.codec == "tensor" else "cpu"
+        for n, (small, _) in between.items():
+            crops[n] = small
         clean = torch.from_numpy(crops).to(place).permute(0, 3, 1, 2)
         degraded = self._save(clean, first)
+        for n, (_, saved) in between.items():
+            degraded[n] = torch.from_numpy(saved).to(place).permute(2, 0, 1)
         clean, degraded = _cut(clean, shifts, side + 8), _cut(degraded, shifts, side + 8)
         degraded = self._save(degraded, last)
         return Batch(
             clean=_to_unit(_cut(clean, windows, side).to(device)),
             degraded=_to_unit(_cut(degraded, windows, side).to(device)),
-            # Of two saves the harsher one dominates what is seen. Source: FBCNN, section 3.4.
-            quality=torch.from_numpy(np.minimum(first, last)).float().to(device),
+            quality=torch.from_numpy(label).to(device),
             teach=torch.from_numpy(teach).to(device),
         )
 
@@ -157,10 +164,31 @@ class JpegPairs:
             out[number] = torch.from_numpy(saved.copy()).permute(2, 0, 1)
         return out
 
-    def _crop(self, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """A clean crop, with room for both shifts, turned and mirrored at random."""
+    def _rescaled(
+        self, rng: np.random.Generator, quality: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """A clean crop made smaller, and the same saved as JPEG before that, both (P+16, P+16, C).
+
+        What happens when a downloaded picture is made to fit and saved again.
+        """
         side = self._recipe.patch_px + CROP_MARGIN_PX
-        photo = self._photos[self._usable[rng.integers(len(self._usable))]]
+        large_px = round(side / rng.uniform(SMALLEST_SCALE, 1))
+        large = self._crop(rng, min(large_px, int(self._sides.max())))
+        plain = large[..., 0] if self._channels == 1 else large
+        saved = compress(plain, quality)
+        small = [
+            np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.BICUBIC))
+            for p in (plain, saved)
+        ]
+        clean, degraded = (p.reshape(side, side, -1).copy() for p in small)
+        return clean, degraded
+
+    def _crop(self, rng: np.random.Generator, side: int | None = None) -> NDArray[np.uint8]:
+        """A clean square, turned and mirrored at random; None leaves room for both shifts."""
+        least = self._recipe.patch_px + CROP_MARGIN_PX
+        side = side or least
+        usable = np.flatnonzero(self._sides >= side) if side > least else self._usable
+        photo = self._photos[int(usable[rng.integers(len(usable))])]
         y = rng.integers(photo.shape[0] - side + 1)
         x = rng.integers(photo.shape[1] - side + 1)
         crop = np.rot90(photo[y : y + side, x : x + side], int(rng.integers(4)))

@@ -38,6 +38,9 @@ class DataRecipe(_Section):
     double_share: float = Field(
         0.2, ge=0, le=1, description="share of pairs saved twice, the second time off the grid"
     )
+    rescaled_share: float = Field(
+        0.1, ge=0, le=1, description="share of the twice saved made smaller between the saves"
+    )
     shifted_share: float = Field(
         0.25, ge=0, le=1, description="share of patches whose corner is off the 8-pixel grid"
     )
