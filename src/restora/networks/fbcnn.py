@@ -190,6 +190,22 @@ class FBCNN(nn.Module):
         out = self.tail(x + skips[0])
         return functional.pixel_shuffle(out, self.config.unshuffle)
 
+    def analyse(self, picture: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The half of :meth:`forward` that no strength touches.
+
+        Args:
+            picture: (B, C, H, W) in 0-1, H and W multiples of ``multiple_px``.
+
+        Returns:
+            Features for :meth:`reconstruct`, and the predicted strength (B, 1).
+        """
+        return self.encode(self._mix(picture, self.to_ycbcr))
+
+    def reconstruct(self, picture: Tensor, features: list[Tensor], strength: Tensor) -> Tensor:
+        """The other half: the same picture, its features and a strength (B, 1) to (B, C, H, W)."""
+        out = self.decode(features, strength)
+        return self._mix(out, self.to_rgb) + picture if self.config.residual else out
+
     def forward(self, picture: Tensor, strength: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Restore a batch.
 
@@ -205,13 +221,11 @@ class FBCNN(nn.Module):
         padded = functional.pad(
             picture, (0, -width % multiple, 0, -height % multiple), mode="replicate"
         )
-        skips, predicted = self.encode(self._mix(padded, self.to_ycbcr))
+        features, predicted = self.analyse(padded)
         used = predicted
         if strength is not None:
             used = torch.where(torch.isnan(strength), predicted, strength.to(predicted.dtype))
-        out = self.decode(skips, used)
-        if self.config.residual:
-            out = self._mix(out, self.to_rgb) + padded
+        out = self.reconstruct(padded, features, used)
         return out[..., :height, :width], predicted
 
 

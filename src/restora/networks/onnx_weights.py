@@ -1,9 +1,13 @@
-"""The weights inside an ONNX file as a PyTorch state dictionary: one file serves both backends."""
+"""The weights inside ONNX files as a PyTorch state dictionary: one set of files, two backends."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from restora._optional import require
@@ -11,19 +15,25 @@ from restora.errors import WeightsError
 from restora.networks.fbcnn import FBCNN, FBCNNConfig
 
 
-def read_onnx_weights(model: bytes, config: FBCNNConfig) -> dict[str, Tensor]:
+def read_onnx_weights(models: Iterable[bytes], config: FBCNNConfig) -> dict[str, Tensor]:
     """The weights of an exported FBCNN, float32.
 
+    Args:
+        models: Its files: encoder and decoder, or the whole.
+        config: The network's numbers.
+
     Raises:
-        WeightsError: The file holds another network than ``config`` describes.
+        WeightsError: The files hold another network than ``config`` describes.
     """
     onnx = require("onnx", extra="train")
     require("onnx.numpy_helper", extra="train")
-    try:
-        graph = onnx.load_from_string(model).graph
-    except Exception as error:  # protobuf's errors depend on its implementation
-        raise WeightsError(f"This is not an ONNX file: {error}") from error
-    arrays = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+    arrays: dict[str, NDArray[Any]] = {}
+    for model in models:
+        try:
+            graph = onnx.load_from_string(model).graph
+        except Exception as error:  # protobuf's errors depend on its implementation
+            raise WeightsError(f"This is not an ONNX file: {error}") from error
+        arrays |= {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
     state: dict[str, Tensor] = {}
     for name, expected in FBCNN(config).state_dict().items():
         array = arrays.get(name)

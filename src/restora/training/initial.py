@@ -1,4 +1,4 @@
-"""Weights to start a training from: an exported weight or a checkpoint, grown if smaller."""
+"""Weights to start a training from: a weight file or a checkpoint, grown if smaller."""
 
 from __future__ import annotations
 
@@ -8,33 +8,29 @@ from torch import Tensor
 
 from restora.errors import WeightsError
 from restora.networks.fbcnn import FBCNN, FBCNNConfig
-from restora.networks.onnx_weights import read_onnx_weights
+from restora.networks.weight_files import read_weights
 from restora.training.checkpoint import load_checkpoint
-from restora.weights.cards import Card
+
+CHECKPOINT = ".pt"  # all else is a weight file
 
 
 def read_initial(path: Path, config: FBCNNConfig) -> dict[str, Tensor]:
     """Weights for a network of ``config``.
 
     Args:
-        path: ``.onnx`` with its card beside it, or a checkpoint, whose averaged weights are taken.
+        path: A checkpoint (``.pt``), whose averaged weights are taken, or a weight file, the
+            authors' too; see :func:`restora.networks.weight_files.read_weights`.
         config: The network to start; it may be wider than the one in the file.
 
     Raises:
         WeightsError: The file cannot be used, or holds a network that does not fit into this one.
     """
-    if path.suffix == ".onnx":
-        try:
-            data, card = path.read_bytes(), path.with_suffix(".json").read_bytes()
-        except OSError as error:
-            raise WeightsError(f"{error.filename}: cannot be read ({error.strerror}).") from error
-        found = FBCNNConfig.model_validate(
-            Card.model_validate_json(card).training.recipe["network"]
-        )
-        weights = read_onnx_weights(data, found)
-    else:
+    if path.suffix == CHECKPOINT:
         checkpoint = load_checkpoint(path)
         found, weights = checkpoint.recipe.network, checkpoint.average
+    else:
+        loaded = read_weights(path)
+        found, weights = loaded.config, loaded.weights
     if found == config:
         return weights
     alike = {"widths": config.widths, "channels": config.channels, "ycbcr": config.ycbcr}

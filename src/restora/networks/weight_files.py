@@ -1,0 +1,201 @@
+"""Weight files of every kind: which network they hold, and its weights.
+
+* ``.pth``: the authors' state dictionary (:mod:`restora.networks.released`);
+* ``.safetensors``: ours, with the configuration in its header, or the authors' names without one;
+* ``.onnx`` or ``.json``: ours, a card and the files beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from restora._optional import require
+from restora.errors import WeightsError
+from restora.images.atomic import write_atomically
+from restora.networks.fbcnn import FBCNN, FBCNNConfig
+from restora.networks.onnx_weights import read_onnx_weights
+from restora.networks.released import from_released, is_released, to_released
+from restora.weights.registry import load_card, load_weight
+
+NETWORK_KEY = "restora_network"  # of a safetensors header: the configuration as JSON
+HALF_LEAST = 256  # smaller tensors stay float32: nothing is gained by halving them
+PARTS = ("encoder", "decoder")  # as cards call them
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a weight file holds.
+
+    Attributes:
+        config: The network's numbers.
+        weights: Its state dictionary, float32, on the CPU.
+        kind: Under whose names and in which file they were: ``"released"`` are the authors' names,
+            in either kind of file.
+    """
+
+    config: FBCNNConfig
+    weights: dict[str, Tensor]
+    kind: Literal["released", "safetensors", "onnx"]
+
+
+def read_weights(path: Path) -> Loaded:
+    """Read a weight file; only tensors are taken out of it, and no code in it is ever run.
+
+    Args:
+        path: ``.safetensors``; a card (``.json``), or a part of what it describes (``.onnx``: the
+            other part is read too), or the whole network in one ``.onnx`` beside it; anything else
+            is read as a file of PyTorch.
+
+    Raises:
+        WeightsError: The file cannot be read, is damaged or holds another network.
+        MissingExtra: What reads this kind of file is not installed.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".safetensors":
+        return _read_safetensors(path)
+    if suffix in (".onnx", ".json"):
+        return _read_onnx(path)
+    return _read_pytorch(path)
+
+
+def write_safetensors(
+    path: Path,
+    config: FBCNNConfig,
+    weights: Mapping[str, Tensor],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    half: bool = False,
+    released: bool = False,
+) -> None:
+    """Write a network as one safetensors file, atomically.
+
+    Args:
+        path: The file.
+        config: The network's numbers; they go into the header.
+        weights: Its state dictionary.
+        metadata: More for the header.
+        half: Store tensors of 256 numbers and more as float16, as our ONNX files do.
+        released: Use the authors' names, for programs built on their class.
+
+    Raises:
+        OutputError: The file cannot be written.
+        WeightsError: ``released`` is asked of a network that those names do not describe.
+        MissingExtra: safetensors is not installed.
+    """
+    safetensors = require("safetensors.torch", extra="train")
+    named = to_released(weights, config) if released else weights
+    tensors = {
+        name: weight.detach()
+        .to("cpu", torch.float16 if half and weight.numel() >= HALF_LEAST else torch.float32)
+        .contiguous()
+        for name, weight in named.items()
+    }
+    header = {"format": "pt", **(metadata or {}), NETWORK_KEY: config.model_dump_json()}
+    write_atomically(path, safetensors.save(tensors, metadata=header))
+
+
+def _read_safetensors(path: Path) -> Loaded:
+    safetensors = require("safetensors.torch", extra="train")
+    data = _read_bytes(path)
+    try:
+        tensors: dict[str, Tensor] = safetensors.load(data)
+        # The library reads metadata from a file it maps, which would then have to stay as it is.
+        # Eight bytes of length, then JSON.
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    except Exception as error:  # its error is of a class of its own, and values may be wrong too
+        raise WeightsError(f"{path}: this is not a safetensors file ({error}).") from error
+    if is_released(tensors):
+        config, weights = from_released(tensors, source=str(path))
+        return Loaded(config, weights, "released")
+    described = header.get("__metadata__", {}).get(NETWORK_KEY)
+    if described is None:
+        raise WeightsError(
+            f"{path}: no FBCNN weights: neither {NETWORK_KEY} in the header nor the authors' "
+            f"names; found keys like {', '.join(list(tensors)[:3]) or 'none at all'}."
+        )
+    try:
+        config = FBCNNConfig.model_validate_json(described)
+    except ValidationError as error:
+        raise WeightsError(
+            f"{path}: {NETWORK_KEY} in the header describes no network this version knows."
+        ) from error
+    return Loaded(config, _fit(tensors, config, source=str(path)), "safetensors")
+
+
+def _read_onnx(path: Path) -> Loaded:
+    name = path.stem.removesuffix(".int8")  # the 8-bit form is made of the other, and lies beside
+    for part in PARTS:
+        name = name.removesuffix(f".{part}")
+    card_path = str(path.with_name(f"{name}.json"))
+    recipe = load_card(card_path).training.recipe
+    whole = path.suffix.lower() == ".onnx" and path.stem == name
+    models = [_read_bytes(path)] if whole else [load_weight(card_path, part) for part in PARTS]
+    try:
+        config = FBCNNConfig.model_validate(recipe.get("network"))
+        weights = read_onnx_weights(models, config)
+    except ValidationError as error:
+        raise WeightsError(f"{card_path}: this card describes no FBCNN.") from error
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    return Loaded(config, weights, "onnx")
+
+
+def _read_pytorch(path: Path) -> Loaded:
+    try:
+        raw = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{path}: this is not a file of PyTorch weights, or holds more than weights: "
+            "code in it is never run."
+        ) from error
+    except Exception as error:  # torch raises whatever the damage happens to hit
+        first_line = (str(error).splitlines() or ["empty"])[0]
+        raise WeightsError(f"{path}: this file of weights is damaged ({first_line}).") from error
+    if isinstance(raw, Mapping) and {"recipe", "average"} <= raw.keys():
+        raise WeightsError(
+            f"{path}: this is a training checkpoint; `restora export` makes a weight of it."
+        )
+    if not isinstance(raw, Mapping):
+        raise WeightsError(f"{path}: no FBCNN weights: holds no table of tensors.")
+    names = {str(name): weight for name, weight in raw.items()}
+    if is_released(names) and not all(isinstance(w, Tensor) for w in names.values()):
+        raise WeightsError(f"{path}: no FBCNN weights: holds other things than tensors.")
+    config, weights = from_released(names, source=str(path))
+    return Loaded(config, weights, "released")
+
+
+def _fit(tensors: dict[str, Tensor], config: FBCNNConfig, *, source: str) -> dict[str, Tensor]:
+    """Weights under our names, float32, checked against the network they shall go into."""
+    with torch.device("meta"):
+        expected = FBCNN(config).state_dict()
+    odd = sorted(
+        name
+        for name in expected.keys() | tensors.keys()
+        if name not in expected
+        or name not in tensors
+        or expected[name].shape != tensors[name].shape
+    )
+    if odd:
+        raise WeightsError(
+            f"{source}: the weights are not those of the network in the header: {odd[0]} is "
+            "missing, left over or of another shape."
+        )
+    return {name: tensors[name].float() for name in expected}
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror}).") from error
