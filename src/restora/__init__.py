@@ -29,6 +29,8 @@ def restore(
     quality: int | None = None,
     strength: int = 100,
     model: str = "fbcnn",
+    constraint: str = "auto",
+    ensemble: int = 1,
     salvage: bool = False,
 ) -> Result:
     """Restore one picture.
@@ -37,7 +39,10 @@ def restore(
         source: A path, or the bytes of a file.
         quality: The quality it was saved at, 1-100; None reads or estimates it.
         strength: Share of the restoration that is applied, 0-100.
-        model: What ``restora models`` lists.
+        model: What ``restora models`` lists, or the path of a card or a checkpoint.
+        constraint: ``"auto"``, ``"off"``, ``"soft"`` or ``"hard"``: how the result is held to the
+            quantisation bins of the file.
+        ensemble: 2, 4 or 8 takes the mean over so many views of the picture.
         salvage: Restore the part of a truncated file that decodes.
 
     Returns:
@@ -49,12 +54,22 @@ def restore(
     """
     from restora.engine.plan import Wishes
 
-    wishes = Wishes(model=model, quality=quality, strength=strength)
+    wishes = Wishes(
+        model=model,
+        quality=quality,
+        strength=strength,
+        constraint=constraint,
+        ensemble=ensemble,
+    )
     return load().restore(source, wishes, salvage=salvage)
 
 
-def inspect(source: str | Path | bytes) -> JpegFacts:
-    """What a JPEG file itself knows, without decoding it.
+def inspect(source: str | Path | bytes, *, history: bool = True) -> JpegFacts:
+    """What a JPEG file itself knows.
+
+    Args:
+        source: A path, or the bytes of a file.
+        history: Also decode it and look for an earlier save; without, no pixel is decoded.
 
     Raises:
         InputError: It cannot be read, or is not a JPEG.
@@ -63,8 +78,8 @@ def inspect(source: str | Path | bytes) -> JpegFacts:
     from restora.jpeg import inspect as inspect_bytes
 
     if isinstance(source, bytes):
-        return inspect_bytes(source, name="picture")
-    return inspect_bytes(read_file(Path(source)), name=str(source))
+        return inspect_bytes(source, name="picture", history=history)
+    return inspect_bytes(read_file(Path(source)), name=str(source), history=history)
 
 
 def load(*, device: str = "cpu", threads: int = 0) -> Restorer:

@@ -135,7 +135,14 @@ def test_train_export_and_bench_it(tmp_path):
     assert done.returncode == 0, done.stderr
     card = json.loads((tmp_path / "w" / "tiny.json").read_text())
     assert card["training"]["recipe"]["train"]["seed"] == 5
-    assert (tmp_path / "w" / "tiny.onnx").stat().st_size == card["size_bytes"]
+    for part in ("encoder", "decoder"):
+        file = tmp_path / "w" / f"tiny.{part}.onnx"
+        assert file.stat().st_size == card["files"][part]["size_bytes"]
+    picture(60, 60).convert("L").save(tmp_path / "a.jpg", quality=20)
+    done = run("restore", tmp_path / "a.jpg", "-o", tmp_path / "b.png",
+               "--model", tmp_path / "w" / "tiny.json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert Image.open(tmp_path / "b.png").size == (60, 60)
 
 
 @pytest.mark.parametrize(

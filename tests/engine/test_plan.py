@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from restora.engine.plan import Wishes, make_plan
+from restora.engine.models import WeightFacts
+from restora.engine.plan import (
+    DEFAULT_CONSTRAINT,
+    Machine,
+    Wishes,
+    _choose_precision,
+    make_plan,
+)
 from restora.errors import UsageError
 from restora.images import Picture, read_bytes
 from restora.jpeg import inspect
+from restora.jpeg.history import EarlierSave
 
 
 def picture(space="rgb", *, neutral=False):
@@ -57,6 +65,51 @@ def test_but_a_much_harder_earlier_save_beats_the_header(jpeg):
     assert "the file says 40" in words
 
 
+def test_an_earlier_save_that_was_found_beats_the_header(jpeg):
+    data = jpeg(quality=60)
+    facts = inspect(data, name="x.jpg")
+    earlier = EarlierSave(quality=20, row_px=4, column_px=3, confidence=0.99)
+    facts = facts.model_copy(update={"looked_back": True, "earlier_save": earlier})
+    given = read_bytes(data, name="x.jpg")
+    plan = make_plan(given, facts, Wishes(), seen_quality=58.0)
+    assert (plan.quality, plan.quality_source) == (20, "earlier save")
+    assert "found by its block grid at (4, 3); the file itself says 60" in plan.explain()
+    assert plan.constraint == "off"
+    assert "after an earlier save the file's bins are no evidence" in plan.explain()
+    asked = make_plan(given, facts, Wishes(constraint="hard"), seen_quality=58.0)
+    assert asked.constraint == "hard"
+
+
+def test_the_constraint_and_why(jpeg):
+    data = jpeg(quality=60)
+    facts, given = inspect(data, name="x.jpg"), read_bytes(data, name="x.jpg")
+    plan = make_plan(given, facts, Wishes(), seen_quality=58.0)
+    assert plan.constraint == DEFAULT_CONSTRAINT
+    assert "keeps to what the file allows" in plan.explain()
+    plan = make_plan(given, facts, Wishes(constraint="hard"), no_bins="some reason")
+    assert plan.constraint == "off"
+    assert "constraint off: some reason" in plan.explain()
+    plan = make_plan(picture(), None, Wishes())
+    assert plan.constraint == "off"
+    assert "not a JPEG" in plan.explain()
+
+
+@pytest.mark.parametrize(
+    ("loss", "machine", "expected"),
+    [
+        (0.03, Machine(fast_int8=True), "int8"),
+        (0.03, Machine(fast_int8=False), "float"),
+        (0.08, Machine(fast_int8=True), "float"),
+        (None, Machine(fast_int8=True), "float"),
+        (0.03, Machine(fast_int8=True, device="cuda"), "half"),
+    ],
+)
+def test_precision_follows_the_machine_and_the_cost(loss, machine, expected):
+    precision, why = _choose_precision(Wishes(), [WeightFacts(3, 64, loss)], machine)
+    assert precision == expected
+    assert why.startswith(f"precision {expected}")
+
+
 def test_without_a_header_the_network_decides():
     plan = make_plan(picture(), None, Wishes(), seen_quality=33.3)
     assert (plan.quality, plan.quality_source) == (33.3, "network")
@@ -76,6 +129,11 @@ def test_strength_and_tiles_are_told():
         ({"quality": 101}, "--quality is 'auto' or a number from 1 to 100, not 101"),
         ({"strength": 101}, "--strength is a number from 0 to 100, not 101"),
         ({"tile_px": 100}, "--tile is a multiple of 16 pixels, at least 128, not 100"),
+        ({"constraint": "on"}, "--constraint is auto, off, soft or hard, not 'on'"),
+        ({"ensemble": 3}, "--ensemble is 1, 2, 4 or 8, not 3"),
+        ({"precision": "int4"}, "--precision is auto, float, half or int8, not 'int4'"),
+        ({"precision": "half"}, "--precision half is for PyTorch devices"),
+        ({"model": "nowhere.pth"}, "nowhere.pth: there is no such file of weights"),
         ({"model": "fbcn"}, "There is no model named 'fbcn'. Did you mean 'fbcnn'?"),
     ],
 )

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from restora.engine.backend import PREDICT
+from restora.engine.models import open_backend
 from restora.engine.plan import Wishes
 from restora.engine.restorer import Restorer
 from restora.errors import InputError, UsageError
 from restora.images import Picture, read_bytes
 from restora.weights.registry import MODELS, load_card, load_weight
 
-WEIGHTS = [weight for model in MODELS for weight in (model.gray, model.color)]
+WEIGHTS = [weight for model in MODELS for weight in model.weights]
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,53 @@ def test_strength_mixes_with_the_input(restorer, jpeg):
     )
     assert np.allclose(none, before, atol=1e-6)
     assert np.allclose(half, (before + full) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_session_gives_what_a_restoration_gives(restorer, jpeg, mode):
+    data = jpeg(300, 220, mode=mode)
+    wishes = {"tile_px": 192, "constraint": "soft"}
+    session = restorer.session(data, Wishes(**wishes))
+    for changes in ({}, {"quality": 10}, {"quality": 60, "strength": 40}, {"constraint": "off"}):
+        once = session.restore(**changes)
+        anew = restorer.restore(data, Wishes(**wishes | changes))
+        assert np.array_equal(once.picture.pixels, anew.picture.pixels)
+        assert once.plan == anew.plan
+
+
+def test_a_session_encodes_once(restorer, jpeg, monkeypatch):
+    session = restorer.session(jpeg(300, 220), Wishes(tile_px=192))
+    session.restore()
+    backend = restorer._backend(session.plan.weights[0], session.plan.precision)
+    calls = []
+    monkeypatch.setattr(backend, "encode", lambda tiles: calls.append(tiles))
+    session.restore(quality=30)
+    assert calls == []
+
+
+def test_a_session_refuses_what_makes_no_sense(restorer, jpeg):
+    with pytest.raises(UsageError, match="from 1 to 100, not 0"):
+        restorer.session(jpeg()).restore(quality=0)
+
+
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_an_ensemble_sees_a_turned_picture_alike(restorer, photo, count):
+    """What is restored of the mirrored picture is the mirrored result."""
+    from restora.engine.ensemble import Ensemble
+
+    backend = Ensemble(restorer._backend("fbcnn-color-compact", "float"), count)
+    tiles = photo(64, 96)[None].astype(np.float32) / 255
+    out = backend.decode(backend.encode(tiles), 20.0)
+    mirrored = backend.decode(backend.encode(tiles[:, :, ::-1]), 20.0)
+    assert out.shape == tiles.shape
+    assert np.allclose(mirrored, out[:, :, ::-1], atol=1e-5)
+
+
+def test_an_ensemble_is_planned_and_carried_out(restorer, jpeg):
+    data = jpeg()
+    one, eight = (restorer.restore(data, Wishes(ensemble=n)) for n in (1, 8))
+    assert "ensemble: the mean over 8 views" in eight.plan.explain()
+    assert 0 < np.abs(one.picture.pixels - eight.picture.pixels).mean() < 0.02
 
 
 def test_a_lower_quality_smooths_more(restorer, jpeg):
@@ -126,19 +175,23 @@ def test_a_wrong_model_is_told_before_the_file_is_read(restorer, tmp_path):
 @pytest.mark.parametrize("weight", WEIGHTS)
 def test_pytorch_gives_the_same(weight, photo):
     """The parity of the two backends, for every weight that ships."""
-    from restora.engine.backend_ort import OrtBackend
     from restora.engine.backend_torch import TorchBackend
     from restora.networks.fbcnn import FBCNNConfig
+    from restora.networks.onnx_weights import read_onnx_weights
 
     card = load_card(weight)
     config = FBCNNConfig.model_validate(card.training.recipe["network"])
-    light = OrtBackend(load_weight(weight))
-    full = TorchBackend(load_weight(weight), config, device="cpu")
-    tile = photo()[..., : card.channels].astype(np.float32) / 255
-    for quality in (float("nan"), 10.0, 90.0):
-        (a, seen_a), (b, seen_b) = light.run(tile, quality), full.run(tile, quality)
-        assert np.abs(a - b).max() < 1e-3
-        assert seen_a == pytest.approx(seen_b, abs=0.1)
+    parts = [load_weight(weight, part) for part in ("encoder", "decoder")]
+    light = open_backend(weight, device="cpu", threads=2, precision="float")
+    full = TorchBackend(config, read_onnx_weights(parts, config))
+    half = TorchBackend(config, read_onnx_weights(parts, config), half=True)
+    tiles = np.stack([photo(seed=s)[..., : card.channels] for s in (0, 1)]).astype(np.float32) / 255
+    for quality in (PREDICT, 10.0, 90.0):
+        a, b, c = (backend.encode(tiles) for backend in (light, full, half))
+        assert a.quality == pytest.approx(b.quality, abs=0.1)
+        expected = light.decode(a, quality)
+        assert np.abs(expected - full.decode(b, quality)).max() < 1e-3
+        assert np.abs(expected - half.decode(c, quality)).mean() < 1e-3
 
 
 def test_a_device_that_is_not_there(photo):

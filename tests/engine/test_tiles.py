@@ -35,7 +35,7 @@ def test_weights_sum_to_one_everywhere(length_px, overlap_px):
 def test_a_local_operator_is_the_same_tiled_and_whole(height_px, width_px, channels):
     pixels = np.random.default_rng(height_px).random((height_px, width_px, channels), np.float32)
     grid = lay_grid(height_px, width_px, tile_px=128, overlap_px=32)
-    out = run_tiled(pixels, lambda tile: 1 - tile, grid)
+    out = run_tiled(pixels, lambda tiles, _: 1 - tiles, grid)
     assert out.shape == pixels.shape
     assert np.allclose(out, 1 - pixels, atol=1e-6)
 
@@ -43,23 +43,33 @@ def test_a_local_operator_is_the_same_tiled_and_whole(height_px, width_px, chann
 def test_an_operator_that_looks_around_shows_no_seams():
     pixels = np.random.default_rng(0).random((300, 400, 1), np.float32)
 
-    def blur(tile):
-        padded = np.pad(tile, ((7, 7), (7, 7), (0, 0)), mode="edge")
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (15, 15), axis=(0, 1))
+    def blur(tiles, _=0):
+        padded = np.pad(tiles, ((0, 0), (7, 7), (7, 7), (0, 0)), mode="edge")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (15, 15), axis=(1, 2))
         return windows.mean(axis=(-1, -2), dtype=np.float32)
 
     grid = lay_grid(300, 400, tile_px=128, overlap_px=32)
     inner = (slice(0, 290), slice(0, 390))  # past the picture the edge is padded further than 7
-    assert np.allclose(run_tiled(pixels, blur, grid)[inner], blur(pixels)[inner], atol=1e-6)
-
-
-def test_progress_counts_every_tile():
-    seen = []
-    grid = lay_grid(300, 200, tile_px=128, overlap_px=32)
-    run_tiled(
-        np.zeros((300, 200, 1), np.float32), lambda t: t, grid, progress=lambda: seen.append(1)
+    assert np.allclose(
+        run_tiled(pixels, blur, grid)[inner], blur(pixels[None])[0][inner], atol=1e-6
     )
-    assert len(seen) == len(grid) > 4
+
+
+@pytest.mark.parametrize("batch", [1, 4, 100])
+def test_batches_change_nothing_and_progress_counts_every_tile(batch):
+    done, firsts = [], []
+    pixels = np.random.default_rng(0).random((300, 200, 1), np.float32)
+    grid = lay_grid(300, 200, tile_px=128, overlap_px=32)
+
+    def operator(tiles, first):
+        firsts.append(first)
+        assert len(tiles) <= batch
+        return tiles
+
+    out = run_tiled(pixels, operator, grid, batch=batch, progress=done.append)
+    assert np.allclose(out, pixels, atol=1e-6)
+    assert sum(done) == len(grid) > 4
+    assert firsts == list(range(0, len(grid), batch))
 
 
 def test_a_tile_too_small_for_its_overlap_is_refused():

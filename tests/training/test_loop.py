@@ -12,7 +12,7 @@ from restora.errors import UsageError, WeightsError
 from restora.networks.fbcnn import FBCNN
 from restora.networks.onnx_weights import read_onnx_weights
 from restora.training.checkpoint import load_checkpoint
-from restora.training.export import export_weight
+from restora.training.export import export_onnx, export_weight
 from restora.training.initial import grow, read_initial
 from restora.training.loop import BEFORE_DECAY, LATEST, LOG, train
 from restora.weights.cards import Card
@@ -110,14 +110,15 @@ def exported(photos, recipe, tmp_path):
     card = export_weight(
         done, tmp_path / "out", title="tiny", data="made by code", device="cpu", overlap_px=32
     )
-    return done, card, tmp_path / "out" / "tiny.onnx"
+    return done, card, tmp_path / "out" / "tiny.json"
 
 
-def test_export_matches_pytorch(exported, recipe):
-    _, card, path = exported
-    data = path.read_bytes()
+def test_the_whole_graph_matches_pytorch(exported, recipe):
+    done, _, _ = exported
     network = FBCNN(recipe.network).eval()
-    network.load_state_dict(read_onnx_weights(data, recipe.network))
+    network.load_state_dict(done.average)
+    data = export_onnx(network)
+    network.load_state_dict(read_onnx_weights([data], recipe.network))
     session = onnxruntime.InferenceSession(data)
     for size in [(1, 1), (16, 16), (35, 50)]:
         picture = np.random.default_rng(0).random((1, 1, *size), np.float32)
@@ -129,18 +130,37 @@ def test_export_matches_pytorch(exported, recipe):
             expected, seen = network(torch.from_numpy(picture), strength)
             assert np.allclose(restored, expected.detach(), atol=1e-4)
             assert np.allclose(predicted, 100 * (1 - seen.detach()), atol=1e-2)
-    assert Card.model_validate_json(path.with_suffix(".json").read_text()) == card
+
+
+def test_encoder_and_decoder_match_pytorch(exported, recipe):
+    _, card, path = exported
+    assert Card.model_validate_json(path.read_text()) == card
+    parts = [path.with_name(f"tiny.{part}.onnx").read_bytes() for part in card.files]
+    network = FBCNN(recipe.network).eval()
+    network.load_state_dict(read_onnx_weights(parts, recipe.network))
+    encoder, decoder = map(onnxruntime.InferenceSession, parts)
+    for shape in [(1, 1, 4, 4), (3, 1, 20, 32)]:
+        picture = np.random.default_rng(0).random(shape, np.float32)
+        *features, predicted = encoder.run(None, {"picture": picture})
+        names = [output.name for output in encoder.get_outputs()][:-1]
+        quality = np.linspace(10, 90, shape[0], dtype=np.float32)
+        feeds = {"picture": picture, "quality": quality, **dict(zip(names, features, strict=True))}
+        (restored,) = decoder.run(None, feeds)
+        strength = torch.from_numpy(1 - quality / 100)[:, None]
+        expected, seen = network(torch.from_numpy(picture), strength)
+        assert np.allclose(restored, expected.detach(), atol=1e-4)
+        assert np.allclose(predicted, 100 * (1 - seen.detach()[:, 0]), atol=1e-2)
 
 
 def test_export_stores_halves(exported):
-    _, _, path = exported
+    path = exported[2].with_name("tiny.encoder.onnx")
     types = {t.name: t.data_type for t in onnx.load(path).graph.initializer}
     assert types["encoder.0.0.conv1.weight"] == onnx.TensorProto.FLOAT  # too small to matter
     assert types["body_encoder.0.conv1.weight"] == onnx.TensorProto.FLOAT16
 
 
 def test_export_names_no_folder_of_this_machine(exported):
-    data = exported[2].read_bytes()
+    data = b"".join(p.read_bytes() for p in exported[2].parent.iterdir())
     assert b".py" not in data
     assert b"/site-packages" not in data
 

@@ -4,18 +4,21 @@ import hashlib
 
 import pytest
 
-from restora.errors import UsageError
+from restora.errors import UsageError, WeightsError
 from restora.weights.registry import FOLDER, MODELS, find_model, load_card, load_weight
 
-WEIGHTS = [weight for model in MODELS for weight in (model.gray, model.color)]
+WEIGHTS = [weight for model in MODELS for weight in model.weights]
 
 
 @pytest.mark.parametrize("weight", WEIGHTS)
 def test_card_and_file_agree(weight):
-    card, data = load_card(weight), load_weight(weight)
+    card = load_card(weight)
     assert card.name == weight
-    assert hashlib.sha256(data).hexdigest() == card.sha256
-    assert len(data) == card.size_bytes
+    assert {"encoder", "decoder"} <= set(card.files)
+    for part, file in card.files.items():
+        data = load_weight(weight, part)
+        assert hashlib.sha256(data).hexdigest() == file.sha256
+        assert len(data) == file.size_bytes
     assert card.macs_per_pixel <= 150_000
 
 
@@ -41,7 +44,24 @@ def test_all_weights_together_are_small():
 
 
 def test_no_file_without_a_place():
-    assert {p.stem for p in FOLDER.glob("*.onnx")} == set(WEIGHTS)
+    expected = {f"{weight}.{part}.onnx" for weight in WEIGHTS for part in load_card(weight).files}
+    assert {p.name for p in FOLDER.glob("*.onnx")} == expected
+
+
+def test_a_card_elsewhere_is_found_by_its_path(tmp_path):
+    for file in FOLDER.glob("fbcnn-gray-compact.*"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    path = str(tmp_path / "fbcnn-gray-compact.json")
+    assert load_card(path) == load_card("fbcnn-gray-compact")
+    assert load_weight(path, "decoder") == load_weight("fbcnn-gray-compact", "decoder")
+    (tmp_path / "fbcnn-gray-compact.encoder.onnx").write_bytes(b"other")
+    with pytest.raises(WeightsError, match=r"compact\.encoder\.onnx is damaged"):
+        load_weight(path, "encoder")
+
+
+def test_a_missing_card_is_told(tmp_path):
+    with pytest.raises(WeightsError, match=r"x\.json: this card is missing or damaged"):
+        load_card(str(tmp_path / "x.json"))
 
 
 def test_the_nearest_name_is_offered():

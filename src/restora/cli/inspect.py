@@ -12,9 +12,12 @@ def inspect(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", show_default=False, readable=False)
     ],
+    history: Annotated[
+        bool, typer.Option(help="Decode the picture and look for an earlier save.")
+    ] = True,
     json: Annotated[bool, typer.Option("--json", help="One JSON line a file on stdout.")] = False,
 ) -> None:
-    """Tell what JPEG files know: quality, tables, sampling, metadata, damage."""
+    """Tell what JPEG files know: quality, earlier saves, tables, sampling, metadata, damage."""
     from restora.errors import RestoraError
     from restora.images import read_file
     from restora.jpeg import inspect as inspect_bytes
@@ -22,7 +25,7 @@ def inspect(
     failed = False
     for file in files:
         try:
-            facts = inspect_bytes(read_file(file), name=str(file))
+            facts = inspect_bytes(read_file(file), name=str(file), history=history)
         except RestoraError as error:
             typer.echo(f"restora: {error}", err=True)
             failed = True

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from restora.cli.bench import bench
+from restora.cli.compare import compare
 from restora.cli.export import export
 from restora.cli.inspect import inspect
 from restora.cli.models import models
@@ -21,8 +22,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: no import of rich, and it reads well in a log
 )
-for verb in (restore, inspect, models, bench, train, export):
+for verb in (restore, compare, inspect, models, train, export):
     app.command()(verb)
+app.add_typer(bench)
 
 
 @app.callback(invoke_without_command=True)

@@ -15,7 +15,7 @@ def models(
 
     from restora.weights.registry import DEFAULT_MODEL, MODELS, load_card
 
-    cards = {m.name: [load_card(weight) for weight in (m.color, m.gray)] for m in MODELS}
+    cards = {m.name: [load_card(weight) for weight in m.weights] for m in MODELS}
     if json:
         plain = {name: [c.model_dump(mode="json") for c in pair] for name, pair in cards.items()}
         typer.echo(json_module.dumps(plain, indent=2))
@@ -26,7 +26,7 @@ def models(
         for card in cards[model.name]:
             typer.echo(
                 f"  {card.name}: {card.title}; {card.parameters / 1e6:.2f} M weights, "
-                f"{card.size_bytes / 1e6:.1f} MB, {card.macs_per_pixel / 1000:.0f} thousand "
+                f"{card.size_bytes() / 1e6:.1f} MB, {card.macs_per_pixel / 1000:.0f} thousand "
                 f"multiply-adds a pixel, {card.licence}"
             )
             for protocol, scores in card.scores.items():

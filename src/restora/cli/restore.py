@@ -23,7 +23,20 @@ def restore(
         str, typer.Option(help="Quality the file was saved at: auto, or 1-100. Lower is stronger.")
     ] = "auto",
     strength: Annotated[int, typer.Option(help="Share of the repair to apply, 0-100.")] = 100,
-    model: Annotated[str, typer.Option(help="Model; `restora models` lists them.")] = "fbcnn",
+    model: Annotated[
+        str,
+        typer.Option(help="Model of `restora models`, or a card (.json), .safetensors or .pth."),
+    ] = "fbcnn",
+    constraint: Annotated[
+        str,
+        typer.Option(help="Hold the result to the file's quantisation: auto, off, soft or hard."),
+    ] = "auto",
+    ensemble: Annotated[
+        int, typer.Option(help="Mean over 2, 4 or 8 views of the picture: better, slower.")
+    ] = 1,
+    precision: Annotated[
+        str, typer.Option(help="Inside the network: auto, float, half (GPU) or int8 (CPU).")
+    ] = "auto",
     format: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(help="png, jpeg, tiff, webp, avif, or same as the input. Folders: png."),
@@ -77,7 +90,13 @@ def restore(
         raise UsageError(f"--max-megapixels is at least 1, not {max_megapixels}.")
     check_output(format, bits, jpeg_quality)
     wishes = Wishes(
-        model=model, quality=parse_quality(quality), strength=strength, tile_px=tile
+        model=model,
+        quality=parse_quality(quality),
+        strength=strength,
+        tile_px=tile,
+        constraint=constraint,
+        ensemble=ensemble,
+        precision=precision,
     ).checked()
     found = find_jobs(inputs, out, format=format, in_place=in_place)
     # Pictures side by side share the cores; one picture alone takes them all.

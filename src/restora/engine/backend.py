@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from restora.errors import MemoryLimit
+
 PREDICT = float("nan")  # as a quality: let the network decide
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Tiles as a network sees them before any quality is set: the slow half, done.
+
+    Attributes:
+        tiles: The tiles, in the backend's own kind of array.
+        features: What the encoder made of them, likewise.
+        quality: (N,) the quality the network itself sees in each tile, 1-100.
+    """
+
+    tiles: Any
+    features: tuple[Any, ...]
+    quality: Floats
+
+    def or_predicted(self, quality: float) -> Floats:
+        """``quality`` for every tile, or for :data:`PREDICT` what the network sees in each."""
+        return self.quality if np.isnan(quality) else np.full_like(self.quality, quality)
 
 
 class Backend(Protocol):
@@ -17,16 +41,28 @@ class Backend(Protocol):
     def channels(self) -> int:
         """1 for gray, 3 for RGB."""
 
-    def run(self, tile: NDArray[np.float32], quality: float) -> tuple[NDArray[np.float32], float]:
-        """Restore one tile.
+    def encode(self, tiles: Floats) -> Encoded:
+        """The half of the work that no quality setting touches.
 
         Args:
-            tile: (H, W, C), 0-1, H and W multiples of 16.
-            quality: 1-100, or :data:`PREDICT`.
-
-        Returns:
-            The restored tile, same shape, and the quality the network itself sees, 1-100.
+            tiles: (N, H, W, C), 0-1, H and W multiples of 16.
 
         Raises:
-            MemoryLimit: The tile does not fit into memory.
+            MemoryLimit: The tiles do not fit into memory.
         """
+
+    def decode(self, encoded: Encoded, quality: float) -> Floats:
+        """Restored tiles (N, H, W, C), not clipped, at a quality of 1-100 or :data:`PREDICT`.
+
+        Raises:
+            MemoryLimit: The tiles do not fit into memory.
+        """
+
+
+def too_large(shape: tuple[int, ...], place: str) -> MemoryLimit:
+    """The error for tiles (N, H, W, C) that do not fit."""
+    height_px, width_px = shape[1:3]
+    return MemoryLimit(
+        f"A tile of {width_px}×{height_px} pixels does not fit into {place}; "
+        f"try --tile {max(128, width_px // 2 // 16 * 16)}."
+    )

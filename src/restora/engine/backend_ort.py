@@ -2,53 +2,69 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
-from restora.errors import MemoryLimit, WeightsError
+from restora.engine.backend import Encoded, Floats, too_large
+from restora.errors import WeightsError
 
 
 class OrtBackend:
     """A network in ONNX Runtime; see :class:`restora.engine.backend.Backend`."""
 
-    def __init__(self, model: bytes, *, threads: int = 0) -> None:
-        """Load an ONNX file.
+    def __init__(self, encoder: bytes, decoder: bytes, *, threads: int = 0) -> None:
+        """Load the two halves of a network.
 
         Args:
-            model: Bytes of the file.
+            encoder: Bytes of its ONNX file.
+            decoder: Likewise.
             threads: Threads inside the network; 0 takes every core.
 
         Raises:
             WeightsError: The bytes are not a network Restora can run.
         """
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        # The arena would keep the largest tile of every shape; a few large tensors gain nothing.
-        options.enable_cpu_mem_arena = False
-        try:
-            self._session = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
-            self._channels = int(self._session.get_inputs()[0].shape[1])
-        except Exception as error:  # ONNX Runtime has no public tree of errors
-            raise WeightsError(f"ONNX Runtime cannot load this network: {error}") from error
+        self._encoder = _load(encoder, threads)
+        self._decoder = _load(decoder, threads)
+        self._features = [output.name for output in self._encoder.get_outputs()][:-1]
 
     @property
     def channels(self) -> int:
-        return self._channels
+        return int(self._encoder.get_inputs()[0].shape[1])
 
-    def run(self, tile: NDArray[np.float32], quality: float) -> tuple[NDArray[np.float32], float]:
-        batch = np.ascontiguousarray(tile.transpose(2, 0, 1))[None]
-        feeds = {"picture": batch, "quality": np.array([quality], np.float32)}
+    def encode(self, tiles: Floats) -> Encoded:
+        picture = np.ascontiguousarray(tiles.transpose(0, 3, 1, 2))
+        *features, quality = self._run(self._encoder, {"picture": picture}, tiles.shape)
+        return Encoded(picture, tuple(features), quality)
+
+    def decode(self, encoded: Encoded, quality: float) -> Floats:
+        feeds = dict(zip(self._features, encoded.features, strict=True))
+        feeds |= {"picture": encoded.tiles, "quality": encoded.or_predicted(quality)}
+        count, channels, height, width = encoded.tiles.shape
+        (restored,) = self._run(self._decoder, feeds, (count, height, width, channels))
+        out: Floats = restored.transpose(0, 2, 3, 1)
+        return out
+
+    @staticmethod
+    def _run(
+        session: onnxruntime.InferenceSession, feeds: dict[str, Any], shape: tuple[int, ...]
+    ) -> list[Any]:
         try:
-            restored, predicted = self._session.run(["restored", "predicted_quality"], feeds)
-        except Exception as error:
+            return list(session.run(None, feeds))
+        except Exception as error:  # ONNX Runtime has no public tree of errors
             if "alloc" in str(error).lower() or isinstance(error, MemoryError):
-                raise MemoryLimit(
-                    f"A tile of {tile.shape[1]}×{tile.shape[0]} pixels does not fit into memory; "
-                    f"try --tile {max(128, tile.shape[1] // 2 // 16 * 16)}."
-                ) from error
+                raise too_large(shape, "memory") from error
             raise
-        return restored[0].transpose(1, 2, 0), float(predicted[0])
+
+
+def _load(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # The arena would keep the largest tile of every shape; a few large tensors gain nothing.
+    options.enable_cpu_mem_arena = False
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise WeightsError(f"ONNX Runtime cannot load this network: {error}") from error

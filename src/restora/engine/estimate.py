@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from restora.engine.backend import PREDICT, Backend
+from restora.engine.backend import Backend
 from restora.engine.tiles import GRID_PX, lay_grid
 
 WINDOW_PX = 256
@@ -24,7 +24,7 @@ def estimate_quality(pixels: NDArray[np.float32], backend: Backend) -> float:
     """
     grid = lay_grid(*pixels.shape[:2], tile_px=WINDOW_PX, overlap_px=GRID_PX)
     places = sorted(grid, key=lambda place: -_detail(grid.cut(pixels, *place)))
-    seen = [backend.run(grid.cut(pixels, *place), PREDICT)[1] for place in places[:WINDOWS]]
+    seen = [backend.encode(grid.cut(pixels, *place)[None]).quality for place in places[:WINDOWS]]
     return float(np.clip(np.median(seen), 1, 100))
 
 

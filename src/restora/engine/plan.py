@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from restora.engine.ensemble import COUNTS
+from restora.engine.models import Precision, WeightFacts, resolve_model, weight_facts
+from restora.engine.routes import Route, choose_route
 from restora.errors import UsageError
 from restora.images import Picture
 from restora.jpeg import JpegFacts
-from restora.weights.registry import DEFAULT_MODEL, Model, find_model, load_card
+from restora.weights.registry import DEFAULT_MODEL
 
 DEFAULT_TILE_PX = 512
+DEFAULT_CONSTRAINT: Constraint = "soft"
+INT8_MOST_LOSS_DB = 0.05  # above that the 8-bit form is for those who ask for it
 
 # The network's estimate replaces the header's quality only when it is far lower: a file whose
-# damage is that much worse than its tables allow was saved before, and harder. The two bounds keep
-# false alarms on pictures saved once rare.
+# damage is that much worse than its tables allow was saved before, and harder, even where no
+# earlier block grid is found (it was resized in between). The two bounds keep false alarms on
+# pictures saved once rare.
 EARLIER_SAVE_RATIO = 0.7
 EARLIER_SAVE_LEAST = 15
+
+Constraint = Literal["off", "soft", "hard"]
+Source = Literal["asked", "header", "network", "earlier save"]
 
 
 class Wishes(BaseModel):
@@ -29,12 +38,15 @@ class Wishes(BaseModel):
     quality: int | None = Field(None, description="assumed quality 1-100; None decides by itself")
     strength: int = Field(100, description="share of the restoration that is applied, 0-100")
     tile_px: int = Field(DEFAULT_TILE_PX, description="largest side of a tile, a multiple of 16")
+    constraint: str = Field("auto", description="auto, off, soft or hard: keep to the file's bins")
+    ensemble: int = Field(1, description="views of the picture to take the mean of: 1, 2, 4, 8")
+    precision: str = Field("auto", description="auto, float, half or int8")
 
     def checked(self) -> Wishes:
         """These wishes, if they make sense.
 
         Raises:
-            UsageError: A number is out of its range.
+            UsageError: A number is out of its range, or a word is none of those known.
         """
         if self.quality is not None and not 1 <= self.quality <= 100:
             raise UsageError(f"--quality is 'auto' or a number from 1 to 100, not {self.quality}.")
@@ -44,7 +56,22 @@ class Wishes(BaseModel):
             raise UsageError(
                 f"--tile is a multiple of 16 pixels, at least 128, not {self.tile_px}."
             )
+        if self.constraint not in ("auto", "off", "soft", "hard"):
+            raise UsageError(f"--constraint is auto, off, soft or hard, not {self.constraint!r}.")
+        if self.ensemble not in COUNTS:
+            raise UsageError(f"--ensemble is 1, 2, 4 or 8, not {self.ensemble}.")
+        if self.precision not in ("auto", "float", "half", "int8"):
+            raise UsageError(f"--precision is auto, float, half or int8, not {self.precision!r}.")
         return self
+
+
+class Machine(BaseModel):
+    """What a plan has to know of where it will run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: str = Field("cpu", description="as PyTorch names it")
+    fast_int8: bool = Field(False, description="the CPU multiplies 8-bit numbers faster")
 
 
 class Plan(BaseModel):
@@ -54,12 +81,13 @@ class Plan(BaseModel):
 
     model: str
     weights: tuple[str, ...] = Field(description="weights that run, in order")
-    route: Literal["gray", "color", "neutral", "cmyk"] = Field(
-        description="gray picture, colour, colour file without colour, or inks"
-    )
+    route: Route = Field(description="which planes of the picture go through them")
     quality: float | None = Field(description="quality given to the network; None: it decides")
-    quality_source: Literal["asked", "header", "network", "earlier save"]
+    quality_source: Source
+    constraint: Constraint = Field(description="how the result is held to the file's bins")
     strength: int
+    ensemble: int
+    precision: Precision
     tile_px: int
     overlap_px: int
     reasons: tuple[str, ...] = Field(description="each decision in words")
@@ -69,29 +97,14 @@ class Plan(BaseModel):
         return "\n".join(f"- {reason}" for reason in self.reasons)
 
 
-def choose_route(
-    picture: Picture, model: Model
-) -> tuple[Literal["gray", "color", "neutral", "cmyk"], tuple[str, ...], str]:
-    """Which weights a picture needs, and why."""
-    if picture.space == "gray":
-        return "gray", (model.gray,), "gray picture: the gray network, and it stays gray"
-    if picture.space == "cmyk":
-        return (
-            "cmyk",
-            (model.color, model.gray),
-            "CMYK picture: the inks as colours, black as gray, and it stays CMYK",
-        )
-    if picture.is_neutral:
-        return "neutral", (model.gray,), "colour file without colour: the gray network on one plane"
-    return "color", (model.color,), "colour picture: the colour network"
-
-
 def make_plan(
     picture: Picture,
     facts: JpegFacts | None,
     wishes: Wishes,
     *,
     seen_quality: float | None = None,
+    no_bins: str | None = None,
+    machine: Machine | None = None,
 ) -> Plan:
     """Decide what to do.
 
@@ -100,39 +113,30 @@ def make_plan(
         facts: What its file knows, if it is a JPEG.
         wishes: What the user asks for.
         seen_quality: The network's own estimate for this picture, 1-100, if it was made.
+        no_bins: Why the file's quantisation bins cannot be had, if they cannot.
+        machine: Where it will run; None means a CPU of which nothing is known.
 
     Raises:
+        InputError: The model cannot take this picture.
         UsageError: Unknown model, or a number out of its range.
     """
-    wishes = wishes.checked()
-    model = find_model(wishes.model)
+    wishes, machine = wishes.checked(), machine or Machine()
+    model = resolve_model(wishes.model)
     route, weights, why_route = choose_route(picture, model)
-    reasons = [why_route]
-    overlap_px = max(load_card(weight).overlap_px for weight in weights)
-    header = facts.quality.quality if facts is not None and facts.quality is not None else None
-    quality: float | None
-    source: Literal["asked", "header", "network", "earlier save"]
-    if wishes.quality is not None:
-        quality, source = wishes.quality, "asked"
-        reasons.append(f"quality {wishes.quality}: asked for")
-    elif header is not None:
-        quality, source = header, "header"
-        if seen_quality is not None and seen_quality < min(
-            EARLIER_SAVE_RATIO * header, header - EARLIER_SAVE_LEAST
-        ):
-            quality, source = round(seen_quality, 1), "earlier save"
-            reasons.append(
-                f"quality {quality:g}: the file says {header}, but the picture looks as if an "
-                "earlier save was harder"
-            )
-        else:
-            reasons.append(f"quality {header}: read from the file's quantisation tables")
-    else:
-        quality, source = seen_quality, "network"
-        estimate = "" if seen_quality is None else f" {seen_quality:.0f}"
-        reasons.append(f"quality{estimate}: the network's own estimate; no JPEG header to read")
+    known = [weight_facts(weight) for weight in weights]
+    overlap_px = max(weight.overlap_px for weight in known)
+    quality, source, why_quality = _choose_quality(facts, wishes, seen_quality)
+    if facts is None:
+        no_bins = "not a JPEG, so there are no bins to keep to"
+    header = _header_quality(facts)
+    harder = wishes.quality is not None and header is not None and wishes.quality < header
+    constraint, why_constraint = _choose_constraint(wishes, source, no_bins, harder=harder)
+    precision, why_precision = _choose_precision(wishes, known, machine)
+    reasons = [why_route, why_quality, why_constraint, why_precision]
     if wishes.strength != 100:
         reasons.append(f"strength {wishes.strength} %: mixed with the input")
+    if wishes.ensemble != 1:
+        reasons.append(f"ensemble: the mean over {wishes.ensemble} views of the picture")
     reasons.append(
         f"tiles of at most {wishes.tile_px} pixels, overlapping by {overlap_px}, "
         "on the 16-pixel grid"
@@ -143,8 +147,87 @@ def make_plan(
         route=route,
         quality=quality,
         quality_source=source,
+        constraint=constraint,
         strength=wishes.strength,
+        ensemble=wishes.ensemble,
+        precision=precision,
         tile_px=wishes.tile_px,
         overlap_px=overlap_px,
         reasons=tuple(reasons),
     )
+
+
+def _header_quality(facts: JpegFacts | None) -> int | None:
+    return facts.quality.quality if facts is not None and facts.quality is not None else None
+
+
+def _choose_quality(
+    facts: JpegFacts | None, wishes: Wishes, seen: float | None
+) -> tuple[float | None, Source, str]:
+    """Order of trust: what is asked, an earlier and harsher save, the header, the network."""
+    if wishes.quality is not None:
+        return wishes.quality, "asked", f"quality {wishes.quality}: asked for"
+    header = _header_quality(facts)
+    if header is None:
+        estimate = "" if seen is None else f" {seen:.0f}"
+        why = f"quality{estimate}: the network's own estimate; no JPEG header to read"
+        return seen, "network", why
+    earlier = facts.earlier_save if facts is not None else None
+    if earlier is not None and earlier.quality < header:
+        why = (
+            f"quality {earlier.quality}: an earlier save, found by its block grid at "
+            f"({earlier.row_px}, {earlier.column_px}); the file itself says {header}"
+        )
+        return earlier.quality, "earlier save", why
+    if seen is not None and seen < min(EARLIER_SAVE_RATIO * header, header - EARLIER_SAVE_LEAST):
+        why = (
+            f"quality {seen:.1f}: the file says {header}, but the picture looks as if an "
+            "earlier save was harder"
+        )
+        return round(seen, 1), "earlier save", why
+    return header, "header", f"quality {header}: read from the file's quantisation tables"
+
+
+def _choose_constraint(
+    wishes: Wishes, source: Source, no_bins: str | None, *, harder: bool
+) -> tuple[Constraint, str]:
+    """Bins are evidence for a picture saved once; another save before it makes them none.
+
+    ``harder``: the user takes the damage to be greater than the file says.
+    """
+    if no_bins is not None and wishes.constraint != "off":
+        return "off", f"constraint off: {no_bins}"
+    for asked in get_args(Constraint):
+        if wishes.constraint == asked:
+            return asked, f"constraint {asked}: asked for"
+    if source == "earlier save":
+        why = "constraint off: after an earlier save the file's bins are no evidence"
+        return "off", why
+    if harder:
+        return "off", "constraint off: a stronger repair than the file's own quality is asked for"
+    why = f"constraint {DEFAULT_CONSTRAINT}: the result keeps to what the file allows"
+    return DEFAULT_CONSTRAINT, why
+
+
+def _choose_precision(
+    wishes: Wishes, weights: list[WeightFacts], machine: Machine
+) -> tuple[Precision, str]:
+    """8 bits where they cost next to nothing and gain time; half on a GPU; else single."""
+    losses = [weight.int8_loss_db for weight in weights]
+    on_ort = machine.device == "cpu" and not any(weight.torch for weight in weights)
+    has_int8 = on_ort and None not in losses
+    if wishes.precision == "int8" and not has_int8:
+        raise UsageError("--precision int8 needs a model with an 8-bit form, on the CPU.")
+    if wishes.precision == "half" and on_ort:
+        raise UsageError("--precision half is for PyTorch devices such as cuda.")
+    for asked in get_args(Precision):
+        if wishes.precision == asked:
+            return asked, f"precision {asked}: asked for"
+    if machine.device.startswith("cuda"):
+        return "half", "precision half: on this device it is faster and costs nothing to see"
+    if not (has_int8 and machine.fast_int8):
+        return "float", "precision float"
+    worst = max(loss for loss in losses if loss is not None)
+    if worst > INT8_MOST_LOSS_DB:
+        return "float", f"precision float: int8 would cost {worst:.2f} dB"
+    return "int8", f"precision int8: this CPU is faster at it, and it costs {worst:.2f} dB"

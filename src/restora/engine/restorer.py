@@ -10,21 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from restora._optional import require
-from restora.engine.backend import PREDICT, Backend
-from restora.engine.backend_ort import OrtBackend
+from restora.engine.backend import Backend
+from restora.engine.ensemble import Ensemble
 from restora.engine.estimate import estimate_quality
-from restora.engine.plan import Plan, Wishes, choose_route, make_plan
-from restora.engine.tiles import TileGrid, lay_grid, run_tiled
+from restora.engine.machine import this_machine
+from restora.engine.models import Precision, open_backend, resolve_model
+from restora.engine.plan import Machine, Plan, Wishes, make_plan
+from restora.engine.render import Memory, Progress, render
+from restora.engine.routes import choose_route, split
+from restora.engine.session import Session
 from restora.images import Picture, read_bytes, read_file, write
 from restora.jpeg import JpegFacts, inspect
-from restora.weights.registry import find_model, load_card, load_weight
+from restora.jpeg.constraint import Bins, NoBins, inside_share, read_bins
 
-Floats = NDArray[np.float32]
-Progress = Callable[[int, int], None]  # (tiles done, tiles in all)
+DEVICE_BATCH = 8  # tiles a GPU gets at once; a CPU gains nothing from more than one
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,15 @@ class Result:
         picture: The restored picture, with everything its file held.
         plan: What was done.
         facts: What the file knew, if it was a JPEG.
+        inside: Share of the file's coefficients whose bins hold the result's, 0-1, as it is with
+            8 bits; None where the plan does not keep to them.
         seconds: Time spent, reading and planning included.
     """
 
     picture: Picture
     plan: Plan
     facts: JpegFacts | None
+    inside: float | None
     seconds: float
 
     def save(
@@ -55,9 +57,27 @@ class Result:
             "width_px": self.picture.width_px,
             "height_px": self.picture.height_px,
             "plan": self.plan.model_dump(mode="json"),
+            "inside_bins": self.inside,
             "notes": list(self.picture.notes),
             "seconds": round(self.seconds, 3),
         }
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file that was read and looked at, before anything is decided.
+
+    Attributes:
+        picture: The picture.
+        facts: What the file knows, if it is a JPEG.
+        bins: Its quantisation bins, where they can be had.
+        no_bins: Why they cannot.
+    """
+
+    picture: Picture
+    facts: JpegFacts | None
+    bins: Bins | None
+    no_bins: str | None
 
 
 class Restorer:
@@ -74,10 +94,15 @@ class Restorer:
             device: ``"cpu"`` runs ONNX Runtime; ``"cuda"``, ``"mps"`` and the like run PyTorch.
             threads: CPU threads inside a network; 0 takes every core.
         """
-        self._device = device
+        self._machine = this_machine(device)
         self._threads = threads
-        self._backends: dict[str, Backend] = {}
+        self._backends: dict[tuple[str, Precision], Backend] = {}
         self._lock = threading.Lock()
+
+    @property
+    def machine(self) -> Machine:
+        """Where it runs."""
+        return self._machine
 
     def restore(
         self,
@@ -107,19 +132,63 @@ class Restorer:
         """
         started = time.monotonic()
         wishes = (wishes or Wishes()).checked()
-        find_model(wishes.model)  # a wrong name is told before a large file is decoded
+        resolve_model(wishes.model)  # a wrong name is told before a large file is decoded
+        opened = self.open(source, wishes, name=name, salvage=salvage, max_pixels=max_pixels)
+        accept(opened.picture)
+        plan = self.plan(opened.picture, opened.facts, wishes, no_bins=opened.no_bins)
+        return self.finish(opened, plan, started=started, progress=progress)
+
+    def session(
+        self,
+        source: str | Path | bytes,
+        wishes: Wishes | None = None,
+        *,
+        name: str = "picture",
+        max_pixels: int | None = None,
+    ) -> Session:
+        """Open one file to try settings on: the slow half of the work is done once.
+
+        Args:
+            source, wishes, name, max_pixels: As for :meth:`restore`.
+
+        Raises:
+            InputError: The file cannot be used.
+            UsageError: A wish makes no sense.
+        """
+        wishes = (wishes or Wishes()).checked()
+        opened = self.open(source, wishes, name=name, max_pixels=max_pixels)
+        return Session(self, opened, wishes)
+
+    def open(
+        self,
+        source: str | Path | bytes,
+        wishes: Wishes,
+        *,
+        name: str = "picture",
+        salvage: bool = False,
+        max_pixels: int | None = None,
+    ) -> Opened:
+        """Read a file, and look at what it knows; arguments as for :meth:`restore`.
+
+        Raises:
+            InputError: The file cannot be used.
+        """
         if isinstance(source, bytes):
             data = source
         else:
             name, data = str(source), read_file(Path(source))
         limit = {} if max_pixels is None else {"max_pixels": max_pixels}
         picture = read_bytes(data, name=name, salvage=salvage, **limit)
-        accept(picture)
-        facts = inspect(data, name=name) if picture.format in ("JPEG", "MPO") else None
-        del data
-        plan = self.plan(picture, facts, wishes)
-        restored = self.run(picture, plan, progress=progress)
-        return Result(restored, plan, facts, time.monotonic() - started)
+        if picture.format not in ("JPEG", "MPO"):
+            return Opened(picture, None, None, None)
+        # An earlier save matters to the quality that is chosen and to the constraint.
+        history = wishes.quality is None or wishes.constraint == "auto"
+        facts = inspect(data, name=name, history=history)
+        try:
+            bins = read_bins(data, facts) if wishes.constraint != "off" else None
+        except NoBins as reason:
+            return Opened(picture, facts, None, str(reason))
+        return Opened(picture, facts, bins, None)
 
     def load(self, model: str) -> None:
         """Load the networks of a model now instead of with the first picture.
@@ -128,104 +197,74 @@ class Restorer:
             MissingExtra: The device needs PyTorch, which is not installed.
             UsageError: There is no such model, or no such device here.
         """
-        found = find_model(model)
-        for weight in (found.gray, found.color):
-            self._backend(weight)
+        for weight in resolve_model(model).weights:
+            self._backend(weight, "float")
 
-    def plan(self, picture: Picture, facts: JpegFacts | None, wishes: Wishes) -> Plan:
+    def plan(
+        self,
+        picture: Picture,
+        facts: JpegFacts | None,
+        wishes: Wishes,
+        *,
+        no_bins: str | None = None,
+    ) -> Plan:
         """Decide what to do with a picture; see :func:`restora.engine.plan.make_plan`."""
         seen = None
         if wishes.quality is None:
-            route, weights, _ = choose_route(picture, find_model(wishes.model))
-            planes = _planes(picture, route)[0]
-            seen = estimate_quality(planes, self._backend(weights[0]))
-        return make_plan(picture, facts, wishes, seen_quality=seen)
+            route, weights, _ = choose_route(picture, resolve_model(wishes.model))
+            planes = split(picture.pixels, route)[0]
+            seen = estimate_quality(planes, self._backend(weights[0], "float"))
+        return make_plan(
+            picture, facts, wishes, seen_quality=seen, no_bins=no_bins, machine=self._machine
+        )
 
     def run(
         self,
         picture: Picture,
         plan: Plan,
         *,
+        bins: Bins | None = None,
+        memory: Memory | None = None,
         progress: Progress = lambda *_: None,
     ) -> Picture:
-        """Carry out a plan."""
-        grid = lay_grid(
-            picture.height_px, picture.width_px, tile_px=plan.tile_px, overlap_px=plan.overlap_px
+        """Carry out a plan; see :func:`restora.engine.render.render`."""
+        backends = [self._backend(weight, plan.precision) for weight in plan.weights]
+        if plan.ensemble > 1:
+            backends = [Ensemble(backend, plan.ensemble) for backend in backends]
+        batch = 1 if self._machine.device == "cpu" else DEVICE_BATCH
+        return render(
+            picture, plan, backends, bins=bins, memory=memory, batch=batch, progress=progress
         )
-        total, done = len(grid) * len(plan.weights), 0
-        restored = []
-        for planes, weight in zip(_planes(picture, plan.route), plan.weights, strict=True):
 
-            def advance() -> None:
-                nonlocal done
-                done += 1
-                progress(done, total)
-
-            restored.append(
-                self._restore_planes(planes, plan, weight=weight, grid=grid, advance=advance)
-            )
-        pixels = _assemble(restored, plan.route)
-        return picture.with_pixels(pixels)
-
-    def _restore_planes(
+    def finish(
         self,
-        planes: Floats,
+        opened: Opened,
         plan: Plan,
         *,
-        weight: str,
-        grid: TileGrid,
-        advance: Callable[[], None],
-    ) -> Floats:
-        backend = self._backend(weight)
-        quality = PREDICT if plan.quality is None else plan.quality
-        share = np.float32(plan.strength / 100)
+        started: float,
+        memory: Memory | None = None,
+        progress: Progress = lambda *_: None,
+    ) -> Result:
+        """Carry out a plan for an opened file; ``started`` is by :func:`time.monotonic`."""
+        picture = self.run(opened.picture, plan, bins=opened.bins, memory=memory, progress=progress)
+        inside = None
+        if plan.constraint != "off" and opened.bins is not None:
+            inside = inside_share(picture.pixels, opened.bins)
+        return Result(picture, plan, opened.facts, inside, time.monotonic() - started)
 
-        def operator(tile: Floats) -> Floats:
-            out = np.clip(backend.run(tile, quality)[0], 0, 1)
-            return out if plan.strength == 100 else tile + share * (out - tile)
-
-        return run_tiled(planes, operator, grid, progress=advance)
-
-    def _backend(self, weight: str) -> Backend:
+    def _backend(self, weight: str, precision: Precision) -> Backend:
         with self._lock:
-            if weight not in self._backends:
-                if self._device == "cpu":
-                    self._backends[weight] = OrtBackend(load_weight(weight), threads=self._threads)
-                else:
-                    self._backends[weight] = _torch_backend(weight, self._device)
-            return self._backends[weight]
+            if (weight, precision) not in self._backends:
+                self._backends[weight, precision] = open_backend(
+                    weight,
+                    device=self._machine.device,
+                    threads=self._threads,
+                    precision=precision,
+                )
+            return self._backends[weight, precision]
 
 
 @functools.cache
 def shared_restorer(device: str, threads: int) -> Restorer:
     """One Restorer for each way to run, so that networks are loaded once a process."""
     return Restorer(device=device, threads=threads)
-
-
-def _torch_backend(weight: str, device: str) -> Backend:
-    require("torch", extra="train")
-    from restora.engine.backend_torch import TorchBackend  # noqa: PLC0415 - needs PyTorch
-    from restora.networks.fbcnn import FBCNNConfig  # noqa: PLC0415 - needs PyTorch
-
-    config = FBCNNConfig.model_validate(load_card(weight).training.recipe["network"])
-    return TorchBackend(load_weight(weight), config, device=device)
-
-
-def _planes(picture: Picture, route: str) -> list[Floats]:
-    """The arrays the networks of a route take, each (H, W, 1 or 3), 0-1."""
-    pixels = picture.pixels
-    if route == "neutral":
-        return [pixels[..., :1]]
-    if route == "cmyk":
-        # Inks are dark where they are large; the networks know light.
-        return [1 - pixels[..., :3], 1 - pixels[..., 3:]]
-    return [pixels]
-
-
-def _assemble(restored: list[Floats], route: str) -> Floats:
-    """Undo :func:`_planes`."""
-    if route == "neutral":
-        return np.repeat(restored[0], 3, axis=2)
-    if route == "cmyk":
-        return 1 - np.concatenate(restored, axis=2)
-    return restored[0]

@@ -126,24 +126,30 @@ def lay_grid(height_px: int, width_px: int, *, tile_px: int, overlap_px: int) ->
 
 def run_tiled(
     pixels: Floats,
-    operator: Callable[[Floats], Floats],
+    operator: Callable[[Floats, int], Floats],
     grid: TileGrid,
     *,
-    progress: Callable[[], None] = lambda: None,
+    batch: int = 1,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Floats:
     """Apply an operator tile by tile.
 
     Args:
         pixels: (H, W, C).
-        operator: Takes and gives one tile (h, w, C).
+        operator: Takes tiles (N, h, w, C) and the number of the first; gives tiles of that shape.
         grid: Tiles over the picture.
-        progress: Called after each tile.
+        batch: Tiles handed over at once, at most.
+        progress: Called with the number of tiles just done.
 
     Returns:
-        (H, W, C). Beyond input and output the memory needed is that of one tile.
+        (H, W, C). Beyond input and output the memory needed is that of one batch.
     """
     out = np.zeros_like(pixels)
-    for row, column in grid:
-        grid.add(out, operator(grid.cut(pixels, row, column)), row, column)
-        progress()
+    places = list(grid)
+    for first in range(0, len(places), batch):
+        some = places[first : first + batch]
+        tiles = np.stack([grid.cut(pixels, *place) for place in some])
+        for tile, place in zip(operator(tiles, first), some, strict=True):
+            grid.add(out, tile, *place)
+        progress(len(some))
     return out

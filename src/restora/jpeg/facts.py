@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from restora.jpeg.history import EarlierSave
 from restora.jpeg.markers import Coding
 from restora.jpeg.quality import QualityEstimate
 
@@ -123,6 +124,10 @@ class JpegFacts(_Record):
         description="whether coded_bytes can fill the stated size at all; a bomb's cannot"
     )
     remarks: tuple[str, ...] = Field(description="oddities and damage, a sentence each")
+    looked_back: bool = Field(False, description="whether an earlier save was looked for")
+    earlier_save: EarlierSave | None = Field(
+        None, description="an earlier, harder save, if one was found"
+    )
 
     @property
     def thumbnail_bytes(self) -> int:
@@ -142,6 +147,7 @@ class JpegFacts(_Record):
             ("Size", f"{self.width_px} × {self.height_px} pixels"),
             ("Colour", self._colour_text()),
             ("Saved at", self._quality_text()),
+            *([("Saved before", self._earlier_text())] if self.looked_back else []),
             ("Coding", self._coding_text()),
             (
                 "Data",
@@ -193,6 +199,14 @@ class JpegFacts(_Record):
             f"about quality {estimate.quality}; the tables are not libjpeg's, and differ from the "
             f"nearest by {100 * (2**estimate.distance - 1):.0f} % on average"
         )
+
+    def _earlier_text(self) -> str:
+        earlier = self.earlier_save
+        if earlier is None:
+            return "no earlier, harder save found"
+        place = f"({earlier.row_px}, {earlier.column_px})"
+        where = "on the same grid" if place == "(0, 0)" else f"grid offset {place}"
+        return f"at quality {earlier.quality}, {where}, {100 * earlier.confidence:.0f} % sure"
 
     def _coding_text(self) -> str:
         parts = [self.coding, "arithmetic" if self.arithmetic else "Huffman"]

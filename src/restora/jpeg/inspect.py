@@ -1,4 +1,4 @@
-"""Reading the facts out of a file's bytes; no pixels are decoded.
+"""Reading the facts out of a file's bytes; pixels are decoded only to look for an earlier save.
 
 Source: ITU-T T.81, Annex B (coding); T.871 (JFIF); CIPA DC-008 (EXIF). The colour space follows
 libjpeg's ``default_decompress_parms``.
@@ -20,6 +20,7 @@ from restora.jpeg.facts import (
     Thumbnail,
 )
 from restora.jpeg.ifd import first_directory, orientation_of, read_directory
+from restora.jpeg.look_back import look_back
 from restora.jpeg.markers import (
     APP0,
     DQT,
@@ -56,12 +57,14 @@ _SAMPLING_NAMES = {  # how much smaller the colour planes are, (across, down)
 }
 
 
-def inspect(data: bytes, *, name: str) -> JpegFacts:
-    """Say what a JPEG file knows about itself, from its bytes alone.
+def inspect(data: bytes, *, name: str, history: bool = False) -> JpegFacts:
+    """Say what a JPEG file knows about itself.
 
     Args:
         data: The whole file.
         name: The file's name, for messages.
+        history: Also decode its luma and look for an earlier save; damaged files and those
+            without luma are left unlooked at.
 
     Raises:
         InputError: The file is empty, no JPEG, or so damaged that not even the size is known.
@@ -81,7 +84,7 @@ def inspect(data: bytes, *, name: str) -> JpegFacts:
     further = _count_further_pictures(data, layout.end)
     # Every block costs a Huffman code of at least one bit.
     enough = frame.arithmetic or frame.coding == "lossless" or 8 * coded_bytes >= frame.blocks
-    return JpegFacts(
+    facts = JpegFacts(
         file_size_bytes=len(data),
         width_px=frame.width_px,
         height_px=frame.height_px,
@@ -130,6 +133,7 @@ def inspect(data: bytes, *, name: str) -> JpegFacts:
             *_remarks_on_metadata(metadata, exif_sound=exif.sound, pictures=1 + further),
         ),
     )
+    return look_back(data, facts) if history else facts
 
 
 def _colour_space(layout: Layout, frame: Frame) -> ColourSpace:

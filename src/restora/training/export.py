@@ -3,77 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from restora._optional import require
 from restora.errors import WeightsError
 from restora.images.atomic import write_atomically
-from restora.networks.fbcnn import (
-    FBCNN,
-    count_macs_per_pixel,
-    quality_to_strength,
-    strength_to_quality,
-)
+from restora.networks.fbcnn import FBCNN, FBCNNConfig, count_macs_per_pixel
 from restora.networks.onnx_weights import read_onnx_weights
+from restora.networks.weight_files import HALF_LEAST, Loaded
 from restora.training.checkpoint import Checkpoint
-from restora.weights.cards import Card, Training
+from restora.training.graphs import Part, trace
+from restora.weights.cards import Card, Training, WeightFile
 
-OPSET = 20
-EXAMPLE_PX = 64
-HALF_LEAST = 256  # smaller tensors stay float32: nothing is gained by halving them
-
-
-class FBCNNGraph(nn.Module):
-    """The graph other programs see.
-
-    ``picture`` (1, C, H, W) in 0-1 and ``quality`` (1,), 1-100 or NaN for "predict", become
-    ``restored`` (1, C, H, W), not clipped, and ``predicted_quality`` (1,), 1-100.
-    """
-
-    def __init__(self, network: FBCNN) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, picture: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
-        strength = quality_to_strength(quality)[:, None]
-        restored, predicted = self.network(picture, strength)
-        return restored, strength_to_quality(predicted)[:, 0]
+SHIPPED_PARTS: tuple[Part, ...] = ("encoder", "decoder")
 
 
-def export_onnx(network: FBCNN) -> bytes:
-    """The network as ONNX: any height and width, weights stored as float16, computed in float32."""
+def export_onnx(network: FBCNN, part: Part = "whole") -> bytes:
+    """A part of the network as ONNX: weights stored as float16, computed in float32."""
     onnx = require("onnx", extra="train")
-    require("onnxscript", extra="train")
-    network = network.eval().to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    example = (
-        torch.zeros(1, network.config.channels, EXAMPLE_PX, EXAMPLE_PX + 16),
-        torch.full((1,), float("nan")),
-    )
-    height, width = torch.export.Dim("height"), torch.export.Dim("width")
-    with warnings.catch_warnings():  # the exporter warns about its own insides
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            FBCNNGraph(network).eval(),
-            example,
-            input_names=["picture", "quality"],
-            output_names=["restored", "predicted_quality"],
-            dynamic_shapes={"picture": {2: height, 3: width}, "quality": None},
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    if program is None:
-        raise WeightsError("PyTorch's ONNX exporter gave nothing back.")
-    model = program.model_proto
+    model = trace(network, part)
     _forget_origin(model)
     _halve_weights(model)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+def write_whole(path: Path, config: FBCNNConfig, weights: dict[str, Tensor]) -> None:
+    """Write a network as one ONNX file for other programs, atomically."""
+    network = FBCNN(config)
+    network.load_state_dict(weights)
+    write_atomically(path, export_onnx(network))
 
 
 def _forget_origin(model: object) -> None:
@@ -124,55 +87,98 @@ def export_weight(
     curve: str = "",
     scores: dict[str, dict[str, float]] | None = None,
 ) -> Card:
-    """Write ``<name>.onnx`` and ``<name>.json`` for the averaged weights of a checkpoint.
+    """Write the averaged weights of a checkpoint as a weight that can ship.
 
     Args:
         checkpoint: The training.
-        folder: Where the two files go.
+        folder: Where the files go.
         title, data, device, history, curve, scores: For the card; see
             :class:`restora.weights.cards.Card`.
         overlap_px: Overlap of tiles that hides their borders.
     """
     network = FBCNN(checkpoint.recipe.network)
     network.load_state_dict(checkpoint.average)
-    model = export_onnx(network)
-    card = Card(
-        name=checkpoint.recipe.name,
-        method=checkpoint.recipe.method,
+    training = Training(
+        recipe=checkpoint.recipe.model_dump(mode="json"),
+        data=data,
+        device=device,
+        steps=checkpoint.step,
+        seconds=round(checkpoint.seconds),
+        history="; ".join([*([history] if history else []), *checkpoint.history]),
+        curve=curve,
+    )
+    card = _card(
+        network, checkpoint.recipe.name, title=title, training=training, overlap_px=overlap_px
+    )
+    return _write(network, card.model_copy(update={"scores": scores or {}}), folder)
+
+
+def export_loaded(
+    loaded: Loaded, folder: Path, *, name: str, title: str, overlap_px: int, source: str
+) -> Card:
+    """Write a weight that did not come out of a training here, such as the authors'.
+
+    Args:
+        loaded: The weight.
+        folder: Where the files go.
+        name: What it is called from now on.
+        title, source: For the card: what it is, and where it comes from.
+        overlap_px: Overlap of tiles that hides their borders.
+    """
+    network = FBCNN(loaded.config)
+    network.load_state_dict(loaded.weights)
+    training = Training(
+        recipe={"network": loaded.config.model_dump(mode="json")},
+        data="not known here",
+        device="not known here",
+        steps=0,
+        seconds=0,
+        history=source,
+    )
+    card = _card(network, name, title=title, training=training, overlap_px=overlap_px)
+    return _write(network, card, folder)
+
+
+def _card(network: FBCNN, name: str, *, title: str, training: Training, overlap_px: int) -> Card:
+    return Card(
+        name=name,
+        method="fbcnn",
         title=title,
         paper="Jiang, Zhang, Timofte: Towards Flexible Blind JPEG Artifacts Removal, ICCV 2021",
-        channels=checkpoint.recipe.network.channels,
+        channels=network.config.channels,
         parameters=sum(p.numel() for p in network.parameters()),
         macs_per_pixel=count_macs_per_pixel(network),
         overlap_px=overlap_px,
         licence="Apache-2.0",
-        sha256=hashlib.sha256(model).hexdigest(),
-        size_bytes=len(model),
-        training=Training(
-            recipe=checkpoint.recipe.model_dump(mode="json"),
-            data=data,
-            device=device,
-            steps=checkpoint.step,
-            seconds=round(checkpoint.seconds),
-            history="; ".join([*([history] if history else []), *checkpoint.history]),
-            curve=curve,
-        ),
-        scores=scores or {},
+        files={},
+        training=training,
+        scores={},
     )
-    _check_readable(model, network)
+
+
+def _write(network: FBCNN, card: Card, folder: Path) -> Card:
+    """Write ``<name>.<part>.onnx``, and the card that names them, last."""
+    files = {part: export_onnx(network, part) for part in SHIPPED_PARTS}
+    _check_readable(list(files.values()), network)
+    named = {
+        part: WeightFile(sha256=hashlib.sha256(model).hexdigest(), size_bytes=len(model))
+        for part, model in files.items()
+    }
+    card = card.model_copy(update={"files": named})
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / f"{card.name}.onnx", model)
+    for part, model in files.items():
+        write_atomically(folder / f"{card.name}.{part}.onnx", model)
     write_atomically(folder / f"{card.name}.json", card.model_dump_json(indent=2).encode() + b"\n")
     return card
 
 
-def _check_readable(model: bytes, network: FBCNN) -> None:
-    """Refuse a file that PyTorch could not read back, before it replaces a good one.
+def _check_readable(models: list[bytes], network: FBCNN) -> None:
+    """Refuse files that PyTorch could not read back, before it replaces a good one.
 
     Raises:
         WeightsError: A weight is missing (the exporter stores equal ones once) or has changed.
     """
     expected = network.state_dict()
-    for name, weight in read_onnx_weights(model, network.config).items():
+    for name, weight in read_onnx_weights(models, network.config).items():
         if not torch.allclose(weight, expected[name].cpu(), rtol=1e-2, atol=1e-3):
             raise WeightsError(f"The exported weight {name} is not the trained one.")

@@ -21,8 +21,21 @@ class Training(BaseModel):
     curve: str = Field("", description="what more training would still give")
 
 
+class WeightFile(BaseModel):
+    """One file of a weight."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str
+    size_bytes: int
+
+
 class Card(BaseModel):
-    """What a weight is; it lies beside the file of the same name."""
+    """What a weight is; it lies beside the files of the same name.
+
+    The files are ``<name>.<part>.onnx``. Parts: ``encoder`` and ``decoder``, and where there is an
+    8-bit form ``encoder.int8`` and ``decoder.int8``.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,9 +48,16 @@ class Card(BaseModel):
     macs_per_pixel: int
     overlap_px: int = Field(description="overlap of tiles that hides their borders")
     licence: str
-    sha256: str
-    size_bytes: int
+    files: dict[str, WeightFile] = Field(description="the files by part")
+    int8_loss_db: float | None = Field(
+        None, description="PSNR the 8-bit form costs, the worst measured; None: there is none"
+    )
     training: Training
     scores: dict[str, dict[str, float]] = Field(
         description="measured through the command line: protocol and quality to PSNR in dB"
     )
+
+    def size_bytes(self, *, int8: bool = False) -> int:
+        """Bytes of the files that one form needs."""
+        parts = ("encoder.int8", "decoder.int8") if int8 else ("encoder", "decoder")
+        return sum(self.files[part].size_bytes for part in parts)

@@ -20,12 +20,20 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Model:
-    """What ``--model`` names: a gray and a colour weight of one method and size."""
+    """What ``--model`` names: a gray and a colour weight of one method and size.
+
+    Those that ship have both; a weight given by path is one of them alone.
+    """
 
     name: str
     summary: str
-    gray: str
-    color: str
+    gray: str | None
+    color: str | None
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """Those there are, colour first."""
+        return tuple(weight for weight in (self.color, self.gray) if weight is not None)
 
 
 MODELS: tuple[Model, ...] = (
@@ -55,32 +63,49 @@ def find_model(name: str) -> Model:
 
 @cache
 def load_card(weight: str) -> Card:
-    """The card of a weight that ships.
+    """The card of a weight.
+
+    Args:
+        weight: The name of one that ships, or the path of a card (``.json``).
 
     Raises:
         WeightsError: The card is missing or does not hold what a card holds.
     """
-    path = FOLDER / f"{weight}.json"
+    path = _card_path(weight)
     try:
         return Card.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise WeightsError(
-            f"The card of {weight} is missing or damaged; install restora again. ({error})"
-        ) from error
+        where = f"{path}: this card" if _is_path(weight) else f"The card of {weight}"
+        remedy = "" if _is_path(weight) else "; install restora again"
+        raise WeightsError(f"{where} is missing or damaged{remedy}. ({error})") from error
 
 
 @cache
-def load_weight(weight: str) -> bytes:
-    """The ONNX file of a weight that ships, checked against the hash in its card.
+def load_weight(weight: str, part: str) -> bytes:
+    """One ONNX file of a weight, checked against the hash in its card.
+
+    Args:
+        weight: As for :func:`load_card`.
+        part: One of the card's ``files``.
 
     Raises:
         WeightsError: The file is missing, or is not the one the card describes.
     """
     card = load_card(weight)
+    path = _card_path(weight).with_name(f"{card.name}.{part}.onnx")
+    remedy = "" if _is_path(weight) else "; install restora again"
     try:
-        data = (FOLDER / f"{weight}.onnx").read_bytes()
+        data = path.read_bytes()
     except OSError as error:
-        raise WeightsError(f"The file of {weight} is missing; install restora again.") from error
-    if hashlib.sha256(data).hexdigest() != card.sha256:
-        raise WeightsError(f"The file of {weight} is damaged; install restora again.")
+        raise WeightsError(f"The file {path.name} is missing{remedy}.") from error
+    if part not in card.files or hashlib.sha256(data).hexdigest() != card.files[part].sha256:
+        raise WeightsError(f"The file {path.name} is damaged{remedy}.")
     return data
+
+
+def _is_path(weight: str) -> bool:
+    return weight.endswith(".json")
+
+
+def _card_path(weight: str) -> Path:
+    return Path(weight) if _is_path(weight) else FOLDER / f"{weight}.json"

@@ -1,0 +1,24 @@
+"""``restora bench``: quality and speed, one verb a protocol, each with its own options."""
+
+from __future__ import annotations
+
+import typer
+
+from restora.cli.bench.checks import clean, tiles
+from restora.cli.bench.downstream import downstream
+from restora.cli.bench.jpeg import jpeg_color, jpeg_double, jpeg_gray, jpeg_oapt
+from restora.cli.bench.machine import resources, speed
+from restora.cli.bench.real import real
+from restora.cli.bench.show import show
+
+bench = typer.Typer(
+    name="bench",
+    help="Measure by a published protocol, beside the published numbers.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+for verb in (
+    *(jpeg_gray, jpeg_color, jpeg_double, jpeg_oapt, real),
+    *(clean, tiles, downstream, speed, resources, show),
+):
+    bench.command()(verb)

@@ -1,0 +1,139 @@
+"""``restora compare``: one picture at several quality settings, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from restora.images.contact_sheet import Window
+    from restora.images.picture import Pixels
+
+COLUMNS = 3
+CELL_PX = 480
+MAGNIFY = 4
+
+
+def compare(
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False, readable=False)],
+    out: Annotated[
+        Optional[Path],  # noqa: UP045 - typer reads annotations at run time
+        typer.Option("-o", "--out", help="The sheet (.png). Default: FILE-compare.png here."),
+    ] = None,
+    quality: Annotated[
+        str, typer.Option(help="Quality settings to try, with commas between.")
+    ] = "10,30,50,70,90",
+    strength: Annotated[int, typer.Option(help="Share of the repair to apply, 0-100.")] = 100,
+    model: Annotated[str, typer.Option(help="Model, as for restore.")] = "fbcnn",
+    constraint: Annotated[str, typer.Option(help="auto, off, soft or hard.")] = "auto",
+    zoom: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Corner of the zoom as X,Y in pixels. Default: where most changes."),
+    ] = None,
+    zoom_size: Annotated[int, typer.Option(help="Side of the zoomed square in pixels.")] = 96,
+    device: Annotated[str, typer.Option(help="cpu, or a PyTorch device such as cuda.")] = "cpu",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the sheets.")] = False,
+) -> None:
+    """Restore one picture at several quality settings: a contact sheet, and a zoom of it.
+
+    The picture is encoded once; each setting costs the decoder alone. The first cells are the input
+    and what `restore` would do by itself.
+    """
+    import time
+
+    from restora.cli.bench.options import numbers
+    from restora.engine.plan import Wishes
+    from restora.engine.restorer import Restorer
+    from restora.errors import InputError, OutputError, UsageError
+    from restora.images.contact_sheet import busiest_window, contact_sheet
+    from restora.images.orientation import apply_orientation
+
+    settings = numbers(quality, "--quality")
+    if not 16 <= zoom_size <= 512:
+        raise UsageError(f"--zoom-size is from 16 to 512 pixels, not {zoom_size}.")
+    corner = None if zoom is None else numbers(zoom, "--zoom")
+    if corner is not None and (len(corner) != 2 or min(corner) < 0):
+        raise UsageError(f"--zoom is two numbers from 0, X,Y, not {zoom!r}.")
+    sheet_path = out or Path(f"{file.stem}-compare.png")
+    if sheet_path.suffix.lower() != ".png":
+        raise UsageError(f"{sheet_path}: the sheet is a PNG; its name ends in .png.")
+    zoom_path = sheet_path.with_name(f"{sheet_path.stem}-zoom.png")
+    for path in (sheet_path, zoom_path):
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} is there already; --overwrite replaces it.")
+
+    started = time.monotonic()
+    session = Restorer(device=device).session(
+        file, Wishes(model=model, strength=strength, constraint=constraint)
+    )
+    if session.picture.space == "cmyk":
+        raise InputError(f"{file}: a CMYK picture has no sheet to look at; convert it to RGB.")
+    turn = session.picture.metadata.orientation
+
+    def upright(pixels: Pixels) -> Pixels:
+        return apply_orientation(pixels, turn)
+
+    cells = [("input", upright(session.picture.pixels))]
+    plan = session.plan
+    label = f"by itself: quality {plan.quality:g}, {plan.quality_source}"
+    cells.append((label, upright(session.restore().picture.pixels)))
+    first_s = time.monotonic() - started
+    seconds = []
+    for setting in settings:
+        result = session.restore(quality=setting)
+        seconds.append(result.seconds)
+        cells.append((f"quality {setting}", upright(result.picture.pixels)))
+    window = (
+        busiest_window(cells[0][1], cells[2][1], side_px=zoom_size)
+        if corner is None
+        else _window(corner, cells[0][1], zoom_size)
+    )
+    sheet = contact_sheet(cells, columns=COLUMNS, largest_px=CELL_PX)
+    close = contact_sheet(
+        [(name, window.cut(pixels)) for name, pixels in cells],
+        columns=COLUMNS,
+        largest_px=CELL_PX,
+        magnify=MAGNIFY,
+    )
+    _save(sheet, sheet_path, session.picture.metadata.icc)
+    _save(close, zoom_path, session.picture.metadata.icc)
+    typer.echo(f"{sheet_path}: {len(cells)} pictures", err=True)
+    typer.echo(
+        f"{zoom_path}: {window.side_px} pixels from ({window.x}, {window.y}), {MAGNIFY} times",
+        err=True,
+    )
+    typer.echo(
+        f"first result {first_s:.2f} s, each further setting {sum(seconds) / len(seconds):.2f} s",
+        err=True,
+    )
+
+
+def _window(corner: tuple[int, ...], pixels: Pixels, side_px: int) -> Window:
+    """The window at X,Y, moved into the picture if it sticks out.
+
+    Raises:
+        UsageError: The corner lies outside.
+    """
+    from restora.errors import UsageError
+    from restora.images.contact_sheet import Window
+
+    (x, y), (height, width) = corner, pixels.shape[:2]
+    if x >= width or y >= height:
+        raise UsageError(f"--zoom {x},{y} is outside the picture of {width}×{height} pixels.")
+    side_px = min(side_px, height, width)
+    return Window(min(y, height - side_px), min(x, width - side_px), side_px)
+
+
+def _save(image: object, path: Path, icc: bytes | None) -> None:
+    import io
+
+    from PIL import Image
+
+    from restora.images.atomic import write_atomically
+
+    assert isinstance(image, Image.Image)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", icc_profile=icc)
+    write_atomically(path, buffer.getvalue())

@@ -1,0 +1,117 @@
+"""From what ``--model`` names to a network that runs: weights that ship, cards, checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from restora._optional import require
+from restora.engine.backend import Backend
+from restora.engine.backend_ort import OrtBackend
+from restora.errors import UsageError
+from restora.weights.registry import Model, find_model, load_card, load_weight
+
+if TYPE_CHECKING:
+    from restora.networks.weight_files import Loaded
+
+Precision = Literal["float", "half", "int8"]
+
+TORCH_SUFFIXES = (".pth", ".safetensors")
+# Of tiles, for weights without a card: half of how far the published network sees.
+DEFAULT_OVERLAP_PX = 128
+
+
+@dataclass(frozen=True)
+class WeightFacts:
+    """What a plan needs to know of a weight.
+
+    Attributes:
+        channels: 1 for gray, 3 for RGB.
+        overlap_px: Overlap of tiles that hides their borders.
+        int8_loss_db: PSNR that its 8-bit form costs; None where it has none.
+        torch: It is no ONNX file and runs in PyTorch on the CPU too.
+    """
+
+    channels: int
+    overlap_px: int
+    int8_loss_db: float | None = None
+    torch: bool = False
+
+
+def resolve_model(name: str) -> Model:
+    """The model of a name, or of the path of a card or a checkpoint.
+
+    Raises:
+        MissingExtra: A checkpoint needs PyTorch, which is not installed.
+        UsageError: There is no such model.
+        WeightsError: The file holds no weights Restora can use.
+    """
+    path = Path(name)
+    if path.suffix not in (".json", ".onnx", *TORCH_SUFFIXES):
+        return find_model(name)
+    if not path.is_file():
+        raise UsageError(f"{name}: there is no such file of weights.")
+    if path.suffix == ".onnx":
+        raise UsageError(f"{name}: give the card beside it (.json), which names all its files.")
+    channels = weight_facts(name).channels
+    return Model(
+        name=name,
+        summary="weights given by path",
+        gray=name if channels == 1 else None,
+        color=name if channels == 3 else None,
+    )
+
+
+def weight_facts(weight: str) -> WeightFacts:
+    """What is known of a weight: the name of one that ships, or a path."""
+    if weight.endswith(TORCH_SUFFIXES):
+        return WeightFacts(_read(weight).config.channels, DEFAULT_OVERLAP_PX, torch=True)
+    card = load_card(weight)
+    return WeightFacts(card.channels, card.overlap_px, card.int8_loss_db)
+
+
+def open_backend(weight: str, *, device: str, threads: int, precision: Precision) -> Backend:
+    """Load a weight.
+
+    Args:
+        weight: The name of one that ships, or a path.
+        device: ``"cpu"`` runs ONNX Runtime where it can; anything else runs PyTorch.
+        threads: CPU threads inside the network; 0 takes every core.
+        precision: ``"int8"`` is for ONNX Runtime, ``"half"`` for PyTorch.
+
+    Raises:
+        MissingExtra: PyTorch is needed and not installed.
+        UsageError: There is no such device here.
+        WeightsError: The weight cannot be read.
+    """
+    if device == "cpu" and not weight.endswith(TORCH_SUFFIXES):
+        form = ".int8" if precision == "int8" else ""
+        encoder, decoder = (load_weight(weight, part + form) for part in ("encoder", "decoder"))
+        return OrtBackend(encoder, decoder, threads=threads)
+    require("torch", extra="train")
+    from restora.engine.backend_torch import TorchBackend  # noqa: PLC0415 - needs PyTorch
+    from restora.networks.fbcnn import FBCNNConfig  # noqa: PLC0415
+    from restora.networks.onnx_weights import read_onnx_weights  # noqa: PLC0415
+
+    if weight.endswith(TORCH_SUFFIXES):
+        config, weights = _read(weight).config, _read(weight).weights
+    else:
+        config = FBCNNConfig.model_validate(load_card(weight).training.recipe["network"])
+        parts = [load_weight(weight, part) for part in ("encoder", "decoder")]
+        weights = read_onnx_weights(parts, config)
+    return TorchBackend(config, weights, device=device, half=precision == "half")
+
+
+def _read(weight: str) -> Loaded:
+    path = Path(weight)
+    return _read_once(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)  # every picture asks; a large file is kept, but not many of them
+def _read_once(path: Path, _changed: int) -> Loaded:
+    require("torch", extra="train")
+    from restora.networks.weight_files import read_weights  # noqa: PLC0415 - needs PyTorch
+
+    return read_weights(path)

@@ -1,0 +1,75 @@
+"""Carrying out a plan: encode, decode, blend, keep to the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping, Sequence
+
+import numpy as np
+
+from restora.engine.backend import PREDICT, Backend, Encoded, Floats
+from restora.engine.plan import Plan
+from restora.engine.routes import join, split
+from restora.engine.tiles import lay_grid, run_tiled
+from restora.images import Picture
+from restora.jpeg.constraint import Bins, constrain
+
+Progress = Callable[[int, int], None]  # (tiles done, tiles in all)
+Memory = MutableMapping[tuple[int, int], Encoded]  # (network, first tile of a batch)
+
+
+def render(
+    picture: Picture,
+    plan: Plan,
+    backends: Sequence[Backend],
+    *,
+    bins: Bins | None = None,
+    memory: Memory | None = None,
+    batch: int = 1,
+    progress: Progress = lambda *_: None,
+) -> Picture:
+    """Restore a picture.
+
+    Args:
+        picture: The picture.
+        plan: What to do.
+        backends: A network for each of the plan's weights.
+        bins: The file's quantisation bins, where the plan keeps to them.
+        memory: Where encoded tiles are kept and found again; None keeps none. Tiles depend on
+            nothing in a plan but ``tile_px``, ``ensemble`` and ``precision``.
+        batch: Tiles a network gets at once.
+        progress: Called with (tiles done, tiles in all).
+    """
+    grid = lay_grid(
+        picture.height_px, picture.width_px, tile_px=plan.tile_px, overlap_px=plan.overlap_px
+    )
+    quality = PREDICT if plan.quality is None else plan.quality
+    share = np.float32(plan.strength / 100)
+    total, done = len(grid) * len(backends), 0
+
+    def advance(tiles: int) -> None:
+        nonlocal done
+        done += tiles
+        progress(done, total)
+
+    restored = []
+    for number, (planes, backend) in enumerate(
+        zip(split(picture.pixels, plan.route), backends, strict=True)
+    ):
+
+        def operator(
+            tiles: Floats, first: int, number: int = number, backend: Backend = backend
+        ) -> Floats:
+            encoded = None if memory is None else memory.get((number, first))
+            if encoded is None:
+                encoded = backend.encode(tiles)
+                if memory is not None:
+                    memory[number, first] = encoded
+            return np.clip(backend.decode(encoded, quality), 0, 1)
+
+        restored.append(run_tiled(planes, operator, grid, batch=batch, progress=advance))
+    pixels = join(restored, plan.route, picture.pixels)
+    if plan.constraint != "off" and bins is not None:
+        pixels = constrain(pixels, bins, mode=plan.constraint)
+    if plan.strength != 100:  # the input lies in the middle of its bins: a mixture stays inside
+        pixels = picture.pixels + share * (pixels - picture.pixels)
+    return picture.with_pixels(pixels)

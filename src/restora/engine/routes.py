@@ -1,0 +1,73 @@
+"""Which planes of a picture go through which network, and how they come together again."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from restora.engine.backend import Floats
+from restora.errors import InputError
+from restora.images import Picture, rgb_from_ycbcr, ycbcr_from_rgb
+from restora.weights.registry import Model
+
+Route = Literal["gray", "color", "neutral", "cmyk", "luma", "tripled"]
+
+
+def choose_route(picture: Picture, model: Model) -> tuple[Route, tuple[str, ...], str]:
+    """The route of a picture, the weights it needs in order, and why.
+
+    Raises:
+        InputError: A CMYK picture, and a model that lacks one of its two weights.
+    """
+    gray, color = model.gray, model.color
+    if picture.space == "cmyk":
+        if gray is None or color is None:
+            raise InputError("a CMYK picture needs a gray and a colour network; this is one alone.")
+        why = "CMYK picture: the inks as colours, black as gray, and it stays CMYK"
+        return "cmyk", (color, gray), why
+    if picture.space == "gray":
+        if gray is not None:
+            return "gray", (gray,), "gray picture: the gray network, and it stays gray"
+        assert color is not None  # a model has at least one weight
+        return "tripled", (color,), "gray picture, colour network: it sees three equal planes"
+    if color is None:
+        assert gray is not None
+        return "luma", (gray,), "colour picture, gray network: luma is restored, colour is kept"
+    if gray is not None and picture.is_neutral:
+        return "neutral", (gray,), "colour file without colour: the gray network on one plane"
+    return "color", (color,), "colour picture: the colour network"
+
+
+def split(pixels: Floats, route: Route) -> list[Floats]:
+    """The arrays the networks of a route take, each (H, W, 1 or 3), 0-1."""
+    match route:
+        case "neutral":
+            return [pixels[..., :1]]
+        case "cmyk":
+            # Inks are dark where they are large; the networks know light.
+            return [1 - pixels[..., :3], 1 - pixels[..., 3:]]
+        case "luma":
+            return [ycbcr_from_rgb(pixels)[..., :1]]
+        case "tripled":
+            return [np.repeat(pixels, 3, axis=2)]
+        case "gray" | "color":
+            return [pixels]
+
+
+def join(restored: list[Floats], route: Route, pixels: Floats) -> Floats:
+    """Undo :func:`split`; ``pixels`` is the picture as it was."""
+    match route:
+        case "neutral":
+            return np.repeat(restored[0], 3, axis=2)
+        case "cmyk":
+            return 1 - np.concatenate(restored, axis=2)
+        case "luma":
+            chroma = ycbcr_from_rgb(pixels)[..., 1:]
+            together: Floats = np.concatenate([restored[0], chroma], axis=2)
+            return rgb_from_ycbcr(together).clip(0, 1)
+        case "tripled":
+            mean: Floats = restored[0].mean(axis=2, keepdims=True)
+            return mean
+        case "gray" | "color":
+            return restored[0]

@@ -1,0 +1,36 @@
+"""Looking in a file's luma for an earlier save."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from restora.jpeg.facts import JpegFacts
+from restora.jpeg.history import find_earlier_save
+
+
+def look_back(data: bytes, facts: JpegFacts) -> JpegFacts:
+    """The facts with what is found of an earlier save.
+
+    Files that are cut off or do not decode, and those whose first plane is no luma, are left
+    unlooked at: their facts come back as they were.
+
+    Args:
+        data: The whole file.
+        facts: What :func:`restora.jpeg.inspect` says of it.
+    """
+    if facts.truncated or facts.precision_bits != 8 or facts.colour_space not in ("gray", "YCbCr"):
+        return facts
+    table = facts.table(0)
+    if table is None:
+        return facts
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.draft("L", image.size)  # the decoder's own luma, untouched by conversions
+            luma = np.asarray(image.convert("L"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return facts
+    found = find_earlier_save(luma, table)
+    return facts.model_copy(update={"looked_back": True, "earlier_save": found})

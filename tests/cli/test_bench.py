@@ -1,0 +1,155 @@
+"""What `restora bench` measures, as it is asked for; the figures are tested in evaluation."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from restora.cli.bench.variants import MODES, mode_notes, pixel_restorers, read_variants
+from restora.engine.plan import Wishes
+from restora.engine.restorer import Restorer
+from restora.errors import UsageError
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "restora.cli.main", "bench", *map(str, arguments)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def waves():
+    y, x = np.mgrid[:48, :64]
+    return (128 + 70 * np.sin(x / 6) + 40 * np.cos(y / 5)).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def testsets(tmp_path, waves):
+    for folder in ("live1_gray", "real_jpeg"):
+        (tmp_path / folder).mkdir()
+    Image.fromarray(waves).save(tmp_path / "live1_gray" / "a.png")
+    Image.fromarray(waves).save(tmp_path / "real_jpeg" / "a.jpg", quality=20)
+    return tmp_path
+
+
+def test_variants_are_wishes_by_name():
+    found = read_variants(["blind", "tool strength=50 quality=auto", "header tile_px=256"], "fbcnn")
+    assert list(found) == [
+        "Restora fbcnn, blind",
+        "Restora fbcnn, tool strength=50 quality=auto",
+        "Restora fbcnn, header tile_px=256",
+    ]
+    assert [variant.wishes for variant in found.values()] == [
+        Wishes(),
+        Wishes(strength=50),
+        Wishes(tile_px=256),
+    ]
+    assert mode_notes(found)[2] == f"header: {MODES['header'].summary}."
+
+
+def test_blind_alone_needs_no_word():
+    assert list(read_variants(["blind"], "fbcnn")) == ["Restora fbcnn"]
+    assert list(read_variants(["tool"], "fbcnn")) == ["Restora fbcnn, tool"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["bind"], "--variant begins with blind or header or tool, not 'bind'."),
+        ([""], "--variant begins with blind or header or tool, not ''."),
+        (["blind strngth=3"], "'strngth=3' is no wish. Did you mean strength? Known are model=,"),
+        (["blind strength"], "'strength' is no wish. Did you mean strength? Known are"),
+        (["blind strength=much"], "--variant: strength cannot be 'much'."),
+        (["blind strength=101"], "--strength is a number from 0 to 100, not 101."),
+        (["blind", "blind"], "--variant 'blind' is asked for twice."),
+        (["blind model=x"], "no model named 'x'"),
+    ],
+)
+def test_variants_that_make_no_sense(texts, message):
+    with pytest.raises(UsageError) as caught:
+        read_variants(texts, "fbcnn")
+    assert message in str(caught.value)
+
+
+def test_modes_decide_as_they_say(waves):
+    file = io.BytesIO()
+    Image.fromarray(waves).save(file, "JPEG", quality=37)
+    restorer = Restorer(threads=1)
+    variants = read_variants(["blind", "header", "header quality=5"], "fbcnn")
+    blind, header, asked = (
+        variant.repair(restorer, file.getvalue())[1] for variant in variants.values()
+    )
+    assert blind.quality_source == "network"
+    assert (header.quality, header.quality_source) == (37, "asked")
+    assert asked.quality == 5
+    pictures = [
+        restore(file.getvalue()) for restore in pixel_restorers(variants, restorer).values()
+    ]
+    assert {(picture.shape, picture.dtype.name) for picture in pictures} == {((48, 64), "uint8")}
+
+
+def test_several_variants_in_one_run(testsets):
+    done = run(
+        "jpeg-gray", "--data", testsets, "--quality", "10", "--limit", "1", "--markdown",
+        "--variant", "blind", "--variant", "header strength=50", "--json", testsets / "r.json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "| Restora fbcnn, blind |" in done.stdout
+    assert "| Restora fbcnn, header strength=50 |" in done.stdout
+    again = run("show", testsets / "r.json", "--markdown")
+    assert again.stdout == done.stdout
+
+
+def test_double(testsets):
+    done = run(
+        "jpeg-double", "--data", testsets, "--limit", "1", "--variant", "blind", "--markdown",
+        "--json", testsets / "r.json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "| method | 30, 10 | 50, 10 |" in done.stdout
+    rows = json.loads((testsets / "r.json").read_text())["rows"]
+    assert (rows[0]["earlier"], rows[0]["quality"], rows[0]["shift_px"]) == (30, 10, [4, 4])
+
+
+def test_off_the_grid(testsets):
+    done = run(
+        "jpeg-gray", "--data", testsets, "--limit", "1", "--quality", "offgrid", "--markdown"
+    )
+    assert "| method | QF 5 | QF 15 | QF 25 | QF 35 | QF 75 | QF 90 | s/MP |" in done.stdout
+
+
+def test_real_and_show(testsets):
+    done = run(
+        "real", "--data", testsets, "--variant", "header", "--markdown",
+        "--json", testsets / "r.json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "| Restora fbcnn, header | 1 of 1 | 0 |" in done.stdout
+    assert "| a.jpg | 20 | - | 20 |" in done.stdout
+    assert run("show", testsets / "r.json", "--markdown").stdout == done.stdout
+
+
+def test_show_refuses_what_is_no_report(tmp_path):
+    path = tmp_path / "r.json"
+    for content, message in (
+        ("{", "cannot be read as a report"),
+        ("[]", "is no report of `restora bench`"),
+        ('{"protocol": "jpeg-gray"}', "is a damaged report, or of another version"),
+    ):
+        path.write_text(content)
+        done = run("show", path)
+        assert done.returncode == 1
+        assert message in done.stderr
+
+
+def test_a_json_file_that_cannot_be_written_is_told_first(testsets):
+    done = run("jpeg-gray", "--data", testsets, "--json", testsets / "none" / "r.json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "its folder is not there" in done.stderr
