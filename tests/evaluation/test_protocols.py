@@ -13,8 +13,9 @@ from PIL import Image
 from restora.errors import InputError, UsageError
 from restora.evaluation.measurement import PictureScore, estimate_pictures, measure_pictures, run
 from restora.evaluation.metrics import measure
-from restora.evaluation.protocols import JpegProtocol
+from restora.evaluation.protocols import JpegProtocol, degrade, encode
 from restora.evaluation.report import Report
+from restora.evaluation.settings import FBCNN_DOUBLE, OAPT_DOUBLE, Setting, at_qualities
 
 U8 = NDArray[np.uint8]
 
@@ -54,12 +55,61 @@ def decode(file: bytes) -> U8:
         return np.asarray(image)
 
 
+TWICE = (Setting(30, 10, (4, 4)), Setting(50, 30, (0, 4)))
+
 ALL = [
-    JpegProtocol("jpeg-gray", "live1", (10, 40)),
-    JpegProtocol("jpeg-gray", "classic5", (10, 40)),
-    JpegProtocol("jpeg-gray", "bsds500", (10, 40)),
-    JpegProtocol("jpeg-color", "live1", (10, 40)),
-    JpegProtocol("jpeg-color", "bsds500", (10, 40)),
+    JpegProtocol(
+        "jpeg-gray",
+        "live1",
+        at_qualities(
+            (
+                10,
+                40,
+            )
+        ),
+    ),
+    JpegProtocol(
+        "jpeg-gray",
+        "classic5",
+        at_qualities(
+            (
+                10,
+                40,
+            )
+        ),
+    ),
+    JpegProtocol(
+        "jpeg-gray",
+        "bsds500",
+        at_qualities(
+            (
+                10,
+                40,
+            )
+        ),
+    ),
+    JpegProtocol(
+        "jpeg-color",
+        "live1",
+        at_qualities(
+            (
+                10,
+                40,
+            )
+        ),
+    ),
+    JpegProtocol(
+        "jpeg-color",
+        "bsds500",
+        at_qualities(
+            (
+                10,
+                40,
+            )
+        ),
+    ),
+    JpegProtocol("jpeg-double", "live1", TWICE),
+    JpegProtocol("jpeg-oapt", "classic5", TWICE),
 ]
 
 
@@ -67,10 +117,10 @@ ALL = [
 def test_every_protocol(protocol: JpegProtocol, data: Path) -> None:
     report = run(protocol, data, restorers={"decoder": decode})
     assert report.methods == ("JPEG", "decoder")
-    assert report.qualities == (10, 40)
+    assert report.settings == protocol.settings
     assert {row.n for row in report.rows} == {2}
-    for quality in (10, 40):
-        plain, same = report.row("JPEG", quality), report.row("decoder", quality)
+    for setting in protocol.settings:
+        plain, same = report.row("JPEG", setting), report.row("decoder", setting)
         assert plain is not None
         assert same is not None
         assert (plain.psnr, plain.ssim, plain.psnr_b) == (same.psnr, same.ssim, same.psnr_b)
@@ -86,10 +136,44 @@ def test_the_plain_row_is_pillow_at_420_averaged_by_picture(data: Path) -> None:
         file = io.BytesIO()
         Image.fromarray(clean).save(file, "JPEG", quality=10)
         expected.append(measure(clean, decode(file.getvalue())))
-    row = run(JpegProtocol("jpeg-color", "live1", (10,)), data).rows[0]
+    row = run(JpegProtocol("jpeg-color", "live1", at_qualities((10,))), data).rows[0]
     assert row.psnr == pytest.approx(np.mean([scores.psnr for scores in expected]))
     assert row.ssim == pytest.approx(np.mean([scores.ssim for scores in expected]))
     assert row.psnr_b == pytest.approx(np.mean([scores.psnr_b for scores in expected]))
+
+
+def test_saved_twice_is_encode_crop_encode() -> None:
+    """Written out with Pillow alone, the shift on rows first: (h, w) as in a NumPy index."""
+    clean = studio_luma(photo(40, 56, 3))
+    first = io.BytesIO()
+    Image.fromarray(clean).save(first, "JPEG", quality=10)
+    cropped = decode(first.getvalue())[3:, 5:]
+    second = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(cropped)).save(second, "JPEG", quality=50)
+    reference, file = degrade(clean, Setting(50, earlier=10, shift_px=(3, 5)))
+    np.testing.assert_array_equal(reference, clean[3:, 5:])
+    np.testing.assert_array_equal(decode(file), decode(second.getvalue()))
+
+
+def test_saved_once_is_the_file() -> None:
+    clean = photo(24, 24, 1)
+    reference, file = degrade(clean, Setting(30))
+    np.testing.assert_array_equal(reference, clean)
+    assert file == encode(clean, 30)
+
+
+def test_the_settings_of_the_literature_are_the_default() -> None:
+    assert JpegProtocol("jpeg-double", "live1").settings == FBCNN_DOUBLE
+    assert JpegProtocol("jpeg-oapt", "bsds500").settings == OAPT_DOUBLE
+    assert (len(FBCNN_DOUBLE), len(OAPT_DOUBLE)) == (9, 8)
+    assert {setting.shift_px for setting in OAPT_DOUBLE} == {(4, 4), (0, 4)}
+    assert JpegProtocol("jpeg-double", "live1").gray
+
+
+def test_estimates_of_a_double_protocol_are_of_its_last_saves(data: Path) -> None:
+    protocol = JpegProtocol("jpeg-double", "live1", TWICE)
+    found = estimate_pictures(protocol, data, lambda file: 50.0, limit=1)
+    assert [guess.quality for guess in found] == [30, 50]
 
 
 def test_pictures_come_by_name_and_limited(data: Path) -> None:
@@ -126,10 +210,10 @@ def test_neutral_colour_becomes_studio_luma(tmp_path: Path) -> None:
 
 
 def test_a_perfect_restorer_is_infinite(data: Path, tmp_path: Path) -> None:
-    protocol = JpegProtocol("jpeg-gray", "live1", (10,))
+    protocol = JpegProtocol("jpeg-gray", "live1", at_qualities((10,)))
     clean = protocol.load(protocol.find(data)[0])
     report = run(protocol, data, restorers={"oracle": lambda file: clean}, limit=1)
-    row = report.row("oracle", 10)
+    row = report.row("oracle", Setting(10))
     assert row is not None
     assert (row.psnr, row.ssim) == (math.inf, 1.0)
     assert Report.model_validate_json(report.model_dump_json()) == report
@@ -138,7 +222,7 @@ def test_a_perfect_restorer_is_infinite(data: Path, tmp_path: Path) -> None:
 def test_speed_is_all_seconds_over_all_megapixels(data: Path) -> None:
     ticks = count(step=2)  # the restorer takes two seconds, always
     report = run(
-        JpegProtocol("jpeg-gray", "live1", (10,)),
+        JpegProtocol("jpeg-gray", "live1", at_qualities((10,))),
         data,
         restorers={"slow": decode},
         clock=lambda: float(next(ticks)),
@@ -154,18 +238,37 @@ def test_warm_up_is_one_call_more(data: Path, warm_up: bool, calls: int) -> None
         seen.append(file)
         return decode(file)
 
-    protocol = JpegProtocol("jpeg-gray", "live1", (10, 20))
+    protocol = JpegProtocol(
+        "jpeg-gray",
+        "live1",
+        at_qualities(
+            (
+                10,
+                20,
+            )
+        ),
+    )
     run(protocol, data, restorers={"m": restore}, warm_up=warm_up)
     assert len(seen) == calls
 
 
 def test_figures_come_one_by_one(data: Path) -> None:
-    protocol = JpegProtocol("jpeg-gray", "live1", (10, 20))
+    protocol = JpegProtocol(
+        "jpeg-gray",
+        "live1",
+        at_qualities(
+            (
+                10,
+                20,
+            )
+        ),
+    )
     stream = measure_pictures(protocol, data, restorers={"m": decode})
     first = next(stream)
     assert isinstance(first, PictureScore)
-    assert (first.method, first.quality, first.picture, first.seconds) == ("JPEG", 10, "a", None)
-    rest = [(score.picture, score.quality, score.method) for score in stream]
+    assert (first.method, first.setting.quality) == ("JPEG", 10)
+    assert (first.picture, first.seconds) == ("a", None)
+    rest = [(score.picture, score.setting.quality, score.method) for score in stream]
     assert rest[:4] == [("a", 10, "m"), ("a", 20, "JPEG"), ("a", 20, "m"), ("b", 10, "JPEG")]
     assert len(rest) == 7
 
@@ -173,7 +276,16 @@ def test_figures_come_one_by_one(data: Path) -> None:
 def test_progress_counts_everything(data: Path) -> None:
     seen: list[tuple[int, int]] = []
     run(
-        JpegProtocol("jpeg-gray", "live1", (10, 20)),
+        JpegProtocol(
+            "jpeg-gray",
+            "live1",
+            at_qualities(
+                (
+                    10,
+                    20,
+                )
+            ),
+        ),
         data,
         restorers={"m": decode},
         estimate=lambda file: 50.0,
@@ -186,18 +298,18 @@ def test_progress_counts_everything(data: Path) -> None:
 def test_quality_errors(data: Path) -> None:
     guesses = iter((12.0, 25.0, 6.0, 25.0))
     report = run(
-        JpegProtocol("jpeg-gray", "live1", (30,)),
+        JpegProtocol("jpeg-gray", "live1", at_qualities((30,))),
         data,
         estimate=lambda file: next(guesses),
         estimate_qualities=(10, 20),
     )
     found = [(e.quality, e.mean_absolute_error, e.bias, e.n) for e in report.quality_errors]
     assert found == [(10, 3.0, -1.0, 2), (20, 5.0, 5.0, 2)]
-    assert report.qualities == (30,)
+    assert report.settings == (Setting(30),)
 
 
 def test_the_estimator_sees_the_file(data: Path) -> None:
-    protocol = JpegProtocol("jpeg-color", "live1", (10,))
+    protocol = JpegProtocol("jpeg-color", "live1", at_qualities((10,)))
     sizes: list[tuple[int, int]] = []
 
     def estimate(file: bytes) -> float:
@@ -219,7 +331,7 @@ def test_the_estimator_sees_the_file(data: Path) -> None:
         (
             lambda: JpegProtocol("jpeg-grey", "live1"),  # type: ignore[arg-type]
             "There is no protocol 'jpeg-grey'. Did you mean jpeg-gray? "
-            "Known are jpeg-gray, jpeg-color.",
+            "Known are jpeg-gray, jpeg-color, jpeg-double, jpeg-oapt.",
         ),
         (
             lambda: JpegProtocol("jpeg-gray", "kodak"),  # type: ignore[arg-type]
@@ -230,16 +342,43 @@ def test_the_estimator_sees_the_file(data: Path) -> None:
             "The test set classic5 has no colour pictures; jpeg-color runs on live1 or bsds500.",
         ),
         (
-            lambda: JpegProtocol("jpeg-gray", "live1", (10, 0)),
+            lambda: JpegProtocol(
+                "jpeg-gray",
+                "live1",
+                at_qualities(
+                    (
+                        10,
+                        0,
+                    )
+                ),
+            ),
             "A JPEG quality of 0 does not exist; it runs from 1 to 100.",
         ),
         (
-            lambda: JpegProtocol("jpeg-gray", "live1", ()),
-            "No JPEG quality was given; the literature uses 10, 20, 30 and 40.",
+            lambda: JpegProtocol("jpeg-double", "live1", (Setting(10, 0, (4, 4)),)),
+            "A JPEG quality of 0 does not exist; it runs from 1 to 100.",
         ),
         (
-            lambda: JpegProtocol("jpeg-gray", "live1", (10, 20, 10)),
-            "A JPEG quality is listed twice: 10, 20, 10.",
+            lambda: JpegProtocol("jpeg-double", "live1", (Setting(10, 20, (8, 0)),)),
+            "A grid shift is two numbers from 0 to 7, not (8, 0).",
+        ),
+        (
+            lambda: JpegProtocol("jpeg-double", "live1", (Setting(10, None, (4, 4)),)),
+            "A grid shift needs an earlier save, whose grid it shifts.",
+        ),
+        (
+            lambda: JpegProtocol(
+                "jpeg-gray",
+                "live1",
+                at_qualities(
+                    (
+                        10,
+                        20,
+                        10,
+                    )
+                ),
+            ),
+            "A setting is listed twice: QF 10; QF 20; QF 10.",
         ),
         (
             lambda: JpegProtocol("jpeg-gray", "live1").find(Path(), limit=0),

@@ -12,6 +12,7 @@ from restora.engine.routes import Route, choose_route
 from restora.errors import UsageError
 from restora.images import Picture
 from restora.jpeg import JpegFacts
+from restora.jpeg.history import TRUSTED
 from restora.weights.registry import DEFAULT_MODEL
 
 DEFAULT_TILE_PX = 512
@@ -173,7 +174,7 @@ def _choose_quality(
         why = f"quality{estimate}: the network's own estimate; no JPEG header to read"
         return seen, "network", why
     earlier = facts.earlier_save if facts is not None else None
-    if earlier is not None and earlier.quality < header:
+    if earlier is not None and earlier.confidence >= TRUSTED and earlier.quality < header:
         why = (
             f"quality {earlier.quality}: an earlier save, found by its block grid at "
             f"({earlier.row_px}, {earlier.column_px}); the file itself says {header}"

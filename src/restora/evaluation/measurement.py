@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from restora.errors import InputError, UsageError
 from restora.evaluation.metrics import Scores, measure
-from restora.evaluation.protocols import JpegProtocol, check_qualities, decode, encode
+from restora.evaluation.protocols import JpegProtocol, decode, degrade, encode
 from restora.evaluation.report import PLAIN_JPEG, Environment, QualityError, Report, Row
+from restora.evaluation.settings import Setting, at_qualities, check_settings
 
 __all__ = [
     "Estimate",
@@ -40,11 +41,11 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class PictureScore:
-    """One method on one picture at one quality.
+    """One method on one picture at one setting.
 
     Attributes:
         method: ``"JPEG"`` for the plain file, else the restorer's name.
-        quality: JPEG quality, 1-100.
+        setting: How the picture was made bad.
         picture: File name of the clean picture, without its suffix.
         scores: The three figures.
         megapixels: Size of the picture.
@@ -52,7 +53,7 @@ class PictureScore:
     """
 
     method: str
-    quality: int
+    setting: Setting
     picture: str
     scores: Scores
     megapixels: float
@@ -79,7 +80,7 @@ def measure_pictures(
 ) -> Iterator[PictureScore]:
     """Score the plain JPEG and every restorer, one figure after the other.
 
-    For each picture and quality comes the plain file, then each restorer in the order given, all
+    For each picture and setting comes the plain file, then each restorer in the order given, all
     on the same bytes.
 
     Args:
@@ -113,18 +114,18 @@ def estimate_pictures(
     """Let ``estimate`` guess the quality of every picture at every quality.
 
     Args:
-        protocol: Says which pictures, gray or colour, and the qualities unless others are given.
+        protocol: Says which pictures, gray or colour.
         data: Folder that holds the test sets.
         estimate: The estimator.
-        qualities: JPEG qualities, 1-100, each once.
+        qualities: JPEG qualities, 1-100, each once; the last of each setting unless given.
         limit: Only the first so many pictures.
 
     Raises:
         UsageError: The pictures are not there, or a quality makes no sense.
         InputError: A picture cannot be read.
     """
-    chosen = protocol.qualities if qualities is None else tuple(qualities)
-    check_qualities(chosen)
+    chosen = _qualities(protocol, qualities)
+    check_settings(at_qualities(chosen))
     paths = protocol.find(data, limit=limit)
     return _estimates(protocol, paths, estimate=estimate, qualities=chosen)
 
@@ -138,6 +139,7 @@ def run(
     estimate_qualities: Sequence[int] | None = None,
     limit: int | None = None,
     warm_up: bool = True,
+    notes: Sequence[str] = (),
     progress: Progress | None = None,
     clock: Clock = time.perf_counter,
 ) -> Report:
@@ -148,9 +150,10 @@ def run(
         data: Folder that holds the test sets.
         restorers: What to measure beside the plain file, by the name for the table.
         estimate: An estimator of quality to measure too.
-        estimate_qualities: The qualities for it; those of the protocol unless given.
+        estimate_qualities: The qualities for it; the last of each setting unless given.
         limit: Only the first so many pictures; published figures need all.
         warm_up: Let each restorer run once, untimed, on the first file.
+        notes: Sentences about the restorers for the report.
         progress: Told after each figure how many of how many are done.
         clock: Gives the time in seconds.
 
@@ -162,14 +165,13 @@ def run(
     scored = measure_pictures(
         protocol, data, restorers=restorers, limit=limit, warm_up=warm_up, clock=clock
     )
-    total = pictures * len(protocol.qualities) * (1 + len(restorers or {}))
+    total = pictures * len(protocol.settings) * (1 + len(restorers or {}))
     estimated: Iterator[PictureEstimate] = iter(())
     if estimate is not None:
         estimated = estimate_pictures(
             protocol, data, estimate, qualities=estimate_qualities, limit=limit
         )
-        chosen = protocol.qualities if estimate_qualities is None else estimate_qualities
-        total += pictures * len(chosen)
+        total += pictures * len(_qualities(protocol, estimate_qualities))
 
     scores: list[PictureScore] = []
     estimates: list[PictureEstimate] = []
@@ -186,6 +188,7 @@ def run(
         set=protocol.set,
         rows=_rows(scores),
         quality_errors=_quality_errors(estimates),
+        notes=tuple(notes),
         environment=Environment.here(),
     )
 
@@ -201,11 +204,11 @@ def _scores(
     cold = set(restorers) if warm_up else set()
     for path in paths:
         clean = protocol.load(path)
-        megapixels = clean.shape[0] * clean.shape[1] / 1e6
-        for quality in protocol.qualities:
-            data = encode(clean, quality)
-            plain = measure(clean, decode(data))
-            yield PictureScore(PLAIN_JPEG, quality, path.stem, plain, megapixels, None)
+        for setting in protocol.settings:
+            reference, data = degrade(clean, setting)
+            megapixels = reference.shape[0] * reference.shape[1] / 1e6
+            plain = measure(reference, decode(data))
+            yield PictureScore(PLAIN_JPEG, setting, path.stem, plain, megapixels, None)
             for method, restore in restorers.items():
                 if method in cold:
                     restore(data)
@@ -213,9 +216,15 @@ def _scores(
                 start = clock()
                 restored = restore(data)
                 seconds = clock() - start
-                _check_restored(restored, clean=clean, method=method, picture=path.stem)
-                scores = measure(clean, restored)
-                yield PictureScore(method, quality, path.stem, scores, megapixels, seconds)
+                _check_restored(restored, clean=reference, method=method, picture=path.stem)
+                scores = measure(reference, restored)
+                yield PictureScore(method, setting, path.stem, scores, megapixels, seconds)
+
+
+def _qualities(protocol: JpegProtocol, qualities: Sequence[int] | None) -> tuple[int, ...]:
+    if qualities is not None:
+        return tuple(qualities)
+    return tuple(dict.fromkeys(setting.quality for setting in protocol.settings))
 
 
 def _estimates(
@@ -229,18 +238,20 @@ def _estimates(
 
 
 def _rows(scores: Sequence[PictureScore]) -> tuple[Row, ...]:
-    groups: dict[tuple[str, int], list[PictureScore]] = {}
+    groups: dict[tuple[str, Setting], list[PictureScore]] = {}
     for score in scores:
-        groups.setdefault((score.method, score.quality), []).append(score)
+        groups.setdefault((score.method, score.setting), []).append(score)
     methods = list(dict.fromkeys(method for method, _ in groups))
     rows = []
-    for (method, quality), group in sorted(groups.items(), key=lambda g: methods.index(g[0][0])):
+    for (method, setting), group in sorted(groups.items(), key=lambda g: methods.index(g[0][0])):
         seconds = [score.seconds for score in group if score.seconds is not None]
         megapixels = sum(score.megapixels for score in group)
         rows.append(
             Row(
                 method=method,
-                quality=quality,
+                quality=setting.quality,
+                earlier=setting.earlier,
+                shift_px=setting.shift_px,
                 psnr=_mean([score.scores.psnr for score in group]),
                 ssim=_mean([score.scores.ssim for score in group]),
                 psnr_b=_mean([score.scores.psnr_b for score in group]),

@@ -4,6 +4,10 @@ The clean uint8 picture is encoded at a quality, 4:2:0 in colour; the file's byt
 restorer; its uint8 result is scored against the clean picture, no border left out; a figure is the
 mean of the figures of the pictures. Pillow and OpenCV encode and decode to the same pixels.
 
+Saved twice, as FBCNN's test of non-aligned double JPEG does it: encode at the first quality,
+decode, drop rows at the top and columns at the left, encode at the second quality; the clean
+picture is cropped alike.
+
 Gray means MATLAB's luma: BT.601 studio range, 16-235, rounded. LIVE1 and Classic5 come as such gray
 files. BSDS500 is made gray here from the decoded RGB of its JPEG files; that convention gives the
 published plain-JPEG row (27.80/0.768/25.10 at quality 10), full-range luma gives 27.04/0.769/24.31.
@@ -26,8 +30,15 @@ from PIL import Image
 from restora.errors import InputError, UsageError
 from restora.evaluation.metrics import studio_luma
 from restora.evaluation.published import ProtocolName, SetName
+from restora.evaluation.settings import (
+    FBCNN_DOUBLE,
+    LITERATURE,
+    OAPT_DOUBLE,
+    Setting,
+    check_settings,
+)
 
-__all__ = ["JpegProtocol", "check_qualities", "decode", "encode"]
+__all__ = ["USUAL_SETTINGS", "JpegProtocol", "decode", "degrade", "encode"]
 
 _LOSSLESS = frozenset({".png", ".webp", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"})
 
@@ -46,52 +57,70 @@ _LIVE1_COLOR = _Folder("live1_color", _LOSSLESS, "*.webp")
 _CLASSIC5 = _Folder("classic5", _LOSSLESS, "*.png")
 _BSDS500 = _Folder("bsds500_test", _LOSSLESS | {".jpg", ".jpeg"}, "*.jpg")
 
-_FOLDERS: Mapping[tuple[ProtocolName, SetName], tuple[_Folder, ...]] = MappingProxyType(
+# the gray files first: luma made from the colour files differs by at most 1
+_GRAY_FOLDERS: Mapping[SetName, tuple[_Folder, ...]] = MappingProxyType(
     {
-        # the gray files first: luma made from the colour files differs by at most 1
-        ("jpeg-gray", "live1"): (_LIVE1_GRAY, _LIVE1_COLOR),
-        ("jpeg-gray", "classic5"): (_CLASSIC5,),
-        ("jpeg-gray", "bsds500"): (_BSDS500,),
-        ("jpeg-color", "live1"): (_LIVE1_COLOR,),
-        ("jpeg-color", "bsds500"): (_BSDS500,),
+        "live1": (_LIVE1_GRAY, _LIVE1_COLOR),
+        "classic5": (_CLASSIC5,),
+        "bsds500": (_BSDS500,),
     }
 )
+_COLOR_FOLDERS: Mapping[SetName, tuple[_Folder, ...]] = MappingProxyType(
+    {"live1": (_LIVE1_COLOR,), "bsds500": (_BSDS500,)}
+)
+
+USUAL_SETTINGS: Mapping[ProtocolName, tuple[Setting, ...]] = MappingProxyType(
+    {
+        "jpeg-gray": LITERATURE,
+        "jpeg-color": LITERATURE,
+        "jpeg-double": FBCNN_DOUBLE,
+        "jpeg-oapt": OAPT_DOUBLE,
+    }
+)
+"""What each protocol measures unless asked for something else: the published columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class JpegProtocol:
-    """One protocol on one test set at some JPEG qualities.
+    """One protocol on one test set at some settings.
 
     Attributes:
-        name: ``"jpeg-gray"`` or ``"jpeg-color"``.
+        name: ``"jpeg-gray"``, ``"jpeg-color"``, ``"jpeg-double"`` or ``"jpeg-oapt"``; the last two
+            are gray.
         set: ``"live1"``, ``"classic5"`` (gray only) or ``"bsds500"``.
-        qualities: JPEG qualities, 1-100, each once.
+        settings: How the pictures are made bad, each once; empty means the published columns.
 
     Raises:
-        UsageError: A name is unknown, the set has no such pictures, or a quality makes no sense.
+        UsageError: A name is unknown, the set has no such pictures, or a setting makes no sense.
 
-    >>> JpegProtocol("jpeg-gray", "live1").qualities
-    (10, 20, 30, 40)
+    >>> [setting.quality for setting in JpegProtocol("jpeg-gray", "live1").settings]
+    [10, 20, 30, 40]
     """
 
     name: ProtocolName
     set: SetName
-    qualities: tuple[int, ...] = (10, 20, 30, 40)
+    settings: tuple[Setting, ...] = ()
 
     def __post_init__(self) -> None:
         _check_name(self.name, names=get_args(ProtocolName), what="protocol")
         _check_name(self.set, names=get_args(SetName), what="test set")
-        if (self.name, self.set) not in _FOLDERS:
-            others = " or ".join(s for protocol, s in _FOLDERS if protocol == self.name)
+        if self.set not in self._folders:
             raise UsageError(
-                f"The test set {self.set} has no colour pictures; {self.name} runs on {others}."
+                f"The test set {self.set} has no colour pictures; {self.name} runs on "
+                f"{' or '.join(self._folders)}."
             )
-        check_qualities(self.qualities)
+        if not self.settings:
+            object.__setattr__(self, "settings", USUAL_SETTINGS[self.name])
+        check_settings(self.settings)
 
     @property
     def gray(self) -> bool:
         """Whether pictures are ``(H, W)``; else they are ``(H, W, 3)`` RGB."""
-        return self.name == "jpeg-gray"
+        return self.name != "jpeg-color"
+
+    @property
+    def _folders(self) -> Mapping[SetName, tuple[_Folder, ...]]:
+        return _GRAY_FOLDERS if self.gray else _COLOR_FOLDERS
 
     def find(self, data: Path, *, limit: int | None = None) -> tuple[Path, ...]:
         """The clean pictures under the folder ``data``, by name, the first ``limit`` of them.
@@ -102,7 +131,7 @@ class JpegProtocol:
         """
         if limit is not None and limit < 1:
             raise UsageError(f"A limit of {limit} pictures leaves none; the least is 1.")
-        folders = _FOLDERS[self.name, self.set]
+        folders = self._folders[self.set]
         try:
             for folder in folders:
                 paths = _pictures(data, folder)
@@ -138,21 +167,25 @@ class JpegProtocol:
         return studio_luma(picture)
 
 
-def check_qualities(qualities: Sequence[int]) -> None:
-    """Accept JPEG qualities of 1-100, each once.
+def degrade(clean: NDArray[np.uint8], setting: Setting) -> tuple[NDArray[np.uint8], bytes]:
+    """The picture to score against, and the JPEG file to repair.
 
-    Raises:
-        UsageError: There are none, or one makes no sense.
+    Args:
+        clean: ``(H, W)`` or ``(H, W, 3)`` RGB, 0-255.
+        setting: One save or two.
+
+    Returns:
+        ``clean`` less the rows and columns that the shift drops, and the file of that size.
+
+    >>> reference, file = degrade(np.zeros((24, 32), np.uint8), Setting(10, 30, (0, 4)))
+    >>> reference.shape, decode(file).shape
+    ((24, 28), (24, 28))
     """
-    for quality in qualities:
-        if not 1 <= quality <= 100:
-            raise UsageError(f"A JPEG quality of {quality} does not exist; it runs from 1 to 100.")
-    if not qualities:
-        raise UsageError("No JPEG quality was given; the literature uses 10, 20, 30 and 40.")
-    if len(set(qualities)) != len(qualities):
-        raise UsageError(
-            f"A JPEG quality is listed twice: {', '.join(str(quality) for quality in qualities)}."
-        )
+    if setting.earlier is None:
+        return clean, encode(clean, setting.quality)
+    down, right = setting.shift_px
+    once = decode(encode(clean, setting.earlier))[down:, right:]
+    return clean[down:, right:], encode(np.ascontiguousarray(once), setting.quality)
 
 
 def encode(picture: NDArray[np.uint8], quality: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What a measurement says: the record, its check against the published row, its JSON file."""
+"""What a measurement says: the record, the gains that follow from it, its JSON file."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from PIL import features
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from restora.errors import InputError, OutputError
-from restora.evaluation.metrics import METRICS
-from restora.evaluation.published import SET_SIZES, ProtocolName, SetName, published_jpeg
+from restora.evaluation.published import ProtocolName, SetName
+from restora.evaluation.settings import Setting
 
 __all__ = [
     "PLAIN_JPEG",
@@ -23,9 +23,9 @@ __all__ = [
     "QualityError",
     "Report",
     "Row",
-    "baseline_mismatches",
     "gains",
     "read_report",
+    "write_json",
     "write_report",
 ]
 
@@ -39,11 +39,13 @@ class _Record(BaseModel):
 
 
 class Row(_Record):
-    """One method at one JPEG quality: means over the pictures.
+    """One method at one setting: means over the pictures.
 
     Attributes:
         method: ``"JPEG"`` for the plain files, else the restorer's name.
-        quality: JPEG quality, 1-100.
+        quality: JPEG quality of the last save, 1-100.
+        earlier: JPEG quality of the save before it, if there was one.
+        shift_px: Rows and columns dropped between the two saves, 0-7.
         psnr: In dB; infinite if a picture came back perfect.
         ssim: -1 to 1.
         psnr_b: In dB.
@@ -53,11 +55,18 @@ class Row(_Record):
 
     method: str
     quality: int = Field(ge=1, le=100)
+    earlier: int | None = Field(None, ge=1, le=100)
+    shift_px: tuple[int, int] = (0, 0)
     psnr: float
     ssim: float
     psnr_b: float
     n: int = Field(ge=1)
     seconds_per_megapixel: float | None = None
+
+    @property
+    def setting(self) -> Setting:
+        """How the pictures were made bad."""
+        return Setting(self.quality, self.earlier, self.shift_px)
 
 
 class QualityError(_Record):
@@ -100,34 +109,35 @@ class Environment(_Record):
 
 
 class Report(_Record):
-    """The outcome of one protocol on one test set."""
+    """The outcome of one protocol on one test set; ``notes`` say what the methods did."""
 
     protocol: ProtocolName
     set: SetName
     rows: tuple[Row, ...]
     quality_errors: tuple[QualityError, ...] = ()
+    notes: tuple[str, ...] = ()
     environment: Environment
 
     @property
-    def qualities(self) -> tuple[int, ...]:
-        """The JPEG qualities of the rows, in order of appearance."""
-        return tuple(dict.fromkeys(row.quality for row in self.rows))
+    def settings(self) -> tuple[Setting, ...]:
+        """The settings of the rows, in order of appearance."""
+        return tuple(dict.fromkeys(row.setting for row in self.rows))
 
     @property
     def methods(self) -> tuple[str, ...]:
         """The methods of the rows, in order of appearance; plain JPEG first."""
         return tuple(dict.fromkeys(row.method for row in self.rows))
 
-    def row(self, method: str, quality: int) -> Row | None:
-        """The row of one method at one quality."""
-        return next((r for r in self.rows if (r.method, r.quality) == (method, quality)), None)
+    def row(self, method: str, setting: Setting) -> Row | None:
+        """The row of one method at one setting."""
+        return next((r for r in self.rows if (r.method, r.setting) == (method, setting)), None)
 
 
 class Gain(_Record):
     """What a method adds to the plain JPEG: dB, SSIM, dB. NaN where both are infinite."""
 
     method: str
-    quality: int
+    setting: Setting
     psnr: float
     ssim: float
     psnr_b: float
@@ -137,13 +147,13 @@ def gains(report: Report) -> tuple[Gain, ...]:
     """The gain over the plain JPEG of every restored row, in the order of the rows."""
     found = []
     for row in report.rows:
-        plain = report.row(PLAIN_JPEG, row.quality)
+        plain = report.row(PLAIN_JPEG, row.setting)
         if row.method == PLAIN_JPEG or plain is None:
             continue
         found.append(
             Gain(
                 method=row.method,
-                quality=row.quality,
+                setting=row.setting,
                 psnr=row.psnr - plain.psnr,
                 ssim=row.ssim - plain.ssim,
                 psnr_b=row.psnr_b - plain.psnr_b,
@@ -152,51 +162,19 @@ def gains(report: Report) -> tuple[Gain, ...]:
     return tuple(found)
 
 
-def baseline_mismatches(report: Report) -> list[str]:
-    """Why the plain JPEG row of ``report`` is not the published one; empty if it is.
-
-    Figures are compared as printed: 2 digits of PSNR, 3 of SSIM, 2 of PSNR-B. Until this is empty
-    no other number of the report counts. It is not empty either when nothing could be compared:
-    part of the pictures, or no quality that was published.
-    """
-    row = published_jpeg(report.protocol, report.set)
-    qualities = [q for q in report.qualities if row is not None and q in row.figures]
-    if row is None or not qualities:
-        return [
-            f"No plain JPEG row is published for {report.protocol} on {report.set} at quality "
-            f"{_listed(report.qualities)}, so nothing was checked."
-        ]
-    complete = SET_SIZES[report.set]
-    partial = {row.n for row in report.rows if row.method == PLAIN_JPEG} - {complete}
-    if partial:
-        return [
-            f"{min(partial)} pictures were measured, {report.set} has {complete}; the published "
-            f"row is the mean of all, so nothing was checked."
-        ]
-    sentences = []
-    for quality in qualities:
-        plain = report.row(PLAIN_JPEG, quality)
-        if plain is None:
-            sentences.append(f"The plain JPEG was not measured at quality {quality}.")
-        else:
-            for metric in METRICS:
-                theirs = getattr(row.figures[quality], metric.name)
-                if theirs is None:
-                    continue
-                ours_text = metric.text(getattr(plain, metric.name), unit=True)
-                theirs_text = metric.text(theirs, unit=True)
-                if ours_text != theirs_text:
-                    sentences.append(
-                        f"At quality {quality} the plain JPEG has {metric.label} {ours_text} "
-                        f"here, {theirs_text} in {row.source}."
-                    )
-    return sentences
-
-
-def write_report(report: Report, path: Path) -> None:
-    """Write ``report`` as JSON; a file that stood there is replaced whole or not at all.
+def write_report(report: BaseModel, path: Path) -> None:
+    """Write a report as JSON; a file that stood there is replaced whole or not at all.
 
     Infinite figures become the string ``"Infinity"``.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    write_json(report.model_dump_json(indent=2), path)
+
+
+def write_json(text: str, path: Path) -> None:
+    """Write JSON text, as :func:`write_report` does.
 
     Raises:
         OutputError: The file cannot be written.
@@ -204,7 +182,7 @@ def write_report(report: Report, path: Path) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         try:
-            draft.write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            draft.write_text(text + "\n", encoding="utf-8")
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
@@ -227,7 +205,3 @@ def read_report(path: Path) -> Report:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InputError(f"{path} is no report of Restora: {place}: {first['msg']}.") from error
-
-
-def _listed(numbers: tuple[int, ...]) -> str:
-    return ", ".join(str(number) for number in numbers)

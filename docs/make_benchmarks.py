@@ -1,0 +1,210 @@
+"""Runs the benchmarks and writes docs/benchmarks.md: each table under the command that made it.
+
+    python docs/make_benchmarks.py --data testsets             # everything; hours on a laptop
+    python docs/make_benchmarks.py double oapt --data testsets # these sections anew, the rest kept
+    python docs/make_benchmarks.py --draw                      # the page from what is kept
+    python docs/make_benchmarks.py --limit 2 --out /tmp/try    # a quick look, elsewhere
+
+A section's report is kept as JSON under docs/benchmarks/, so that the page can be made in parts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+INTRO = """# Benchmarks
+
+Made by [make_benchmarks.py](make_benchmarks.py): each table stands under the command that printed
+it, and the reports lie as JSON in [benchmarks/](benchmarks). `testsets` is a folder with the test
+sets as subfolders (`live1_gray`, `live1_color`, `classic5`, `bsds500_test`, `real_jpeg`, ...).
+
+- A clean picture is saved as JPEG (libjpeg, 4:2:0 in colour), restored, and compared with the clean
+  one as 8-bit pixels, all of them; a figure is the mean of the pictures' figures. Gray is BT.601
+  studio luma, as in the literature; colour is RGB.
+- The plain JPEG must give the published row to the printed digit before anything else counts; the
+  line below a table says what was compared, and the command fails where it does not agree. Where
+  nothing is published, an independent script (OpenCV) measured the row.
+- `blind` is how the literature measures: the network gets pixels and no header. `tool` is what a
+  user of `restora restore` gets. A star marks published networks of which each was trained for one
+  quality and told which.
+- Networks are often trained on the very qualities of these tables (FBCNN's pictures to three
+  quarters; ours: [recipes/](../recipes)); the tables off the grid show what that is worth.
+- s/MP: seconds a megapixel, reading and planning included. Never divide times of two machines.
+"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, what there is to know, and the arguments of ``restora bench``."""
+
+    slug: str
+    title: str
+    caption: str
+    arguments: tuple[str, ...]
+    data: bool = True  # takes --data and --limit
+
+
+def _section(slug: str, title: str, caption: str, command: str, *, data: bool = True) -> Section:
+    return Section(slug, title, caption, tuple(shlex.split(command)), data=data)
+
+
+THREE = "--variant blind --variant tool --variant 'tool ensemble=8'"
+SECTIONS = (
+    _section("gray-live1", "Gray, LIVE1", "", f"jpeg-gray --set live1 {THREE} --estimate"),
+    _section("gray-classic5", "Gray, Classic5", "", f"jpeg-gray --set classic5 {THREE}"),
+    _section(
+        "gray-bsds500",
+        "Gray, BSDS500",
+        "Networks trained on all of BSD have seen these pictures; ours have not.",
+        "jpeg-gray --set bsds500 --variant blind --variant tool",
+    ),
+    _section("color-live1", "Colour, LIVE1", "", f"jpeg-color --set live1 {THREE} --estimate"),
+    _section(
+        "color-bsds500",
+        "Colour, BSDS500",
+        "",
+        "jpeg-color --set bsds500 --variant blind --variant tool",
+    ),
+    _section(
+        "offgrid-gray",
+        "Off the grid, gray",
+        "Qualities nobody tunes for. Nothing is published here.",
+        "jpeg-gray --set live1 --quality offgrid --variant blind --variant tool",
+    ),
+    _section(
+        "offgrid-color",
+        "Off the grid, colour",
+        "",
+        "jpeg-color --set live1 --quality offgrid --variant blind --variant tool",
+    ),
+    _section(
+        "double",
+        "Saved twice: FBCNN's settings",
+        "Saved at QF1, four rows and four columns dropped, saved at QF2. Where the first save was "
+        "the harder one its damage lies under the second's on another grid; a network that trusts "
+        "the header repairs too little.",
+        "jpeg-double --set live1 --variant blind --variant tool",
+    ),
+    _section(
+        "oapt-live1",
+        "Saved twice: OAPT's settings, LIVE1",
+        "The shift is (h, w): rows and columns dropped. OAPT prints no row of the plain JPEG; the "
+        "shared settings are held against FBCNN's row, all of them against an independent script. "
+        "Every published network here was trained on pictures saved twice.",
+        "jpeg-oapt --set live1 --variant blind --variant tool",
+    ),
+    _section(
+        "oapt-classic5",
+        "Saved twice: OAPT's settings, Classic5",
+        "",
+        "jpeg-oapt --set classic5 --variant blind --variant tool",
+    ),
+    _section(
+        "real",
+        "Real files",
+        "No clean picture exists of these, so nothing here says which result is better: only what "
+        "was read, found and changed.",
+        "real",
+    ),
+    _section(
+        "clean",
+        "Pictures without damage",
+        "What a repair does to pictures that need none; higher is better, infinite is untouched.",
+        "clean",
+    ),
+    _section("tiles", "Tiles", "A picture restored in tiles, against one piece.", "tiles"),
+    _section(
+        "downstream",
+        "For machines",
+        "Whether a classifier and an edge detector see what they see in the clean picture.",
+        "downstream",
+    ),
+    _section("speed", "Speed", "", "speed", data=False),
+    _section("resources", "Time and memory by size", "", "resources", data=False),
+)
+
+
+def main() -> None:
+    """Measure the sections asked for, then draw the page of all that are kept."""
+    asked = _arguments()
+    kept = asked.out / "benchmarks"
+    kept.mkdir(parents=True, exist_ok=True)
+    made_path = kept / "made.json"
+    made = json.loads(made_path.read_text()) if made_path.exists() else {}
+    for section in SECTIONS:
+        if asked.draw or (asked.sections and section.slug not in asked.sections):
+            continue
+        made[section.slug] = _measure(section, kept, asked)
+        made_path.write_text(json.dumps(made, indent=2) + "\n")  # a later failure loses nothing
+    page = [INTRO, *(_drawn(section, kept, made) for section in SECTIONS if section.slug in made)]
+    (asked.out / "benchmarks.md").write_text("\n".join(page))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Run the benchmarks and write benchmarks.md.")
+    known = [section.slug for section in SECTIONS]
+    parser.add_argument("sections", nargs="*", help=f"of {', '.join(known)}; none means all")
+    parser.add_argument("--data", default="testsets", help="folder that holds the test sets")
+    parser.add_argument("--out", type=Path, default=HERE, help="folder of the page")
+    parser.add_argument("--limit", type=int, help="only so many pictures; needs another --out")
+    parser.add_argument("--draw", action="store_true", help="measure nothing, draw what is kept")
+    asked = parser.parse_args()
+    unknown = sorted(set(asked.sections) - set(known))
+    if unknown:
+        parser.error(f"no section {', '.join(unknown)}; there are {', '.join(known)}")
+    if asked.limit is not None and asked.out.resolve() == HERE.resolve():
+        parser.error("--limit measures part of the pictures: give another --out")
+    return asked
+
+
+def _measure(section: Section, kept: Path, asked: argparse.Namespace) -> dict[str, object]:
+    """Run a section's command, keep its report, tell the command and how long it took."""
+    report = kept / f"{section.slug}.json"
+    command = ["bench", *section.arguments]
+    if section.data and asked.limit is not None:
+        command += ["--limit", str(asked.limit)]
+    shown = [*command, "--data", "testsets"] if section.data else command
+    where = ["--data", asked.data] if section.data else []
+    print(f"{section.slug}: restora {shlex.join(shown)}", flush=True)
+    started = time.monotonic()
+    _restora([*command, *where, "--json", str(report)])
+    seconds = round(time.monotonic() - started)
+    return {"command": f"restora {shlex.join(shown)}", "seconds": seconds}
+
+
+def _drawn(section: Section, kept: Path, made: dict[str, dict[str, object]]) -> str:
+    """The section as Markdown, its tables from the report that is kept."""
+    report = kept / f"{section.slug}.json"
+    tables = _restora(["bench", "show", str(report), "--markdown"])
+    seconds = int(str(made[section.slug]["seconds"]))
+    lines = [f"## {section.title}", ""]
+    if section.caption:
+        lines += [section.caption, ""]
+    lines += [f"    {made[section.slug]['command']}", "", tables.strip(), ""]
+    lines += [f"Measured in {seconds // 60} min {seconds % 60} s.", ""]
+    return "\n".join(lines)
+
+
+def _restora(arguments: list[str]) -> str:
+    """What the command prints; ends the program where it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "restora.cli.main", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        sys.exit(f"restora {shlex.join(arguments)} ended with {done.returncode}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()

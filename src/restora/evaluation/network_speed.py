@@ -1,0 +1,281 @@
+"""Time and memory of networks alone, in ONNX Runtime on the CPU, on tiles of noise.
+
+They take turns (A, B, C, A, B, C ...), so that whatever else the machine does slows all of them
+alike, and the best of the turns is what the machine can do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from restora._optional import require
+from restora.errors import RestoraError
+from restora.weights.registry import MODELS, load_card, load_weight
+
+__all__ = [
+    "PUBLISHED_NAME",
+    "Candidate",
+    "NetworkSpeed",
+    "clocked",
+    "measure_networks",
+    "missing_exporter",
+    "published_size",
+    "shipped",
+]
+
+PUBLISHED_NAME = "FBCNN, published size"
+QUALITY = 30.0
+
+Arrays = dict[str, NDArray[np.float32]]
+
+# PyTorch runs in a process of its own: its threads and its memory would change what is measured.
+EXPORT = """
+import json, sys
+from pathlib import Path
+from restora.networks.fbcnn import FBCNN, FBCNNConfig, count_macs_per_pixel
+from restora.training.export import export_onnx
+network = FBCNN(FBCNNConfig.model_validate_json(sys.argv[1]))
+facts = {
+    "channels": network.config.channels,
+    "parameters": sum(p.numel() for p in network.parameters()),
+    "macs_per_pixel": count_macs_per_pixel(network),
+}
+Path(sys.argv[2], "facts.json").write_text(json.dumps(facts))
+Path(sys.argv[2], "network.onnx").write_bytes(export_onnx(network))
+"""
+PEAK = (
+    "import sys; from restora.evaluation.network_speed import tell_peak; tell_peak(*sys.argv[1:])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A network to measure.
+
+    Attributes:
+        name: For the table.
+        models: ONNX files that run one after the other. The first sees ``picture`` (1, C, H, W)
+            and ``quality`` (1,); a later one also what those before it gave, by name.
+        channels, parameters, macs_per_pixel: As on a card.
+        tile_px: Side of the tile to time it on, a multiple of 16.
+    """
+
+    name: str
+    models: tuple[bytes, ...]
+    channels: int
+    parameters: int
+    macs_per_pixel: int
+    tile_px: int
+
+
+class NetworkSpeed(BaseModel):
+    """What was measured of one network."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    parameters: int
+    macs_per_pixel: int = Field(description="multiply-adds for each pixel")
+    file_bytes: int
+    tile_px: int = Field(description="side of the tile that was timed")
+    best_seconds_per_megapixel: float
+    median_seconds_per_megapixel: float
+    peak_bytes: int | None = Field(
+        description="memory that loading it and restoring a tile takes; None where the system "
+        "does not tell"
+    )
+    times_faster: float | None = Field(description="than the published-size network, in this run")
+
+
+def shipped(tile_px: int) -> list[Candidate]:
+    """Every weight of the registry; where an 8-bit form ships, it comes after the other."""
+    candidates = []
+    for weight in dict.fromkeys(weight for model in MODELS for weight in model.weights):
+        card = load_card(weight)
+        for suffix in ("", ".int8"):
+            parts = [f"{part}{suffix}" for part in ("encoder", "decoder")]
+            if not all(part in card.files for part in parts):
+                continue
+            candidates.append(
+                Candidate(
+                    name=weight + suffix.replace(".", ", "),
+                    models=tuple(load_weight(weight, part) for part in parts),
+                    channels=card.channels,
+                    parameters=card.parameters,
+                    macs_per_pixel=card.macs_per_pixel,
+                    tile_px=tile_px,
+                )
+            )
+    return candidates
+
+
+def missing_exporter() -> str | None:
+    """The first module that :func:`published_size` needs and that is not installed."""
+    needed = ("torch", "onnx", "onnxscript")
+    return next((module for module in needed if find_spec(module) is None), None)
+
+
+def published_size(tile_px: int, config: dict[str, Any] | None = None) -> Candidate:
+    """FBCNN as published, gray (71.9 M parameters), with random weights: they cost the same time.
+
+    Args:
+        tile_px: Side of the tile to time it on.
+        config: Other numbers for :class:`restora.networks.fbcnn.FBCNNConfig`.
+
+    Raises:
+        MissingExtra: The exporter is not installed.
+        RestoraError: The export failed.
+    """
+    if missing := missing_exporter():
+        require(missing, extra="train")
+    with TemporaryDirectory() as folder:
+        _python(EXPORT, json.dumps(config or {}), folder)
+        facts = json.loads(Path(folder, "facts.json").read_bytes())
+        model = Path(folder, "network.onnx").read_bytes()
+    return Candidate(name=PUBLISHED_NAME, models=(model,), tile_px=tile_px, **facts)
+
+
+def measure_networks(
+    candidates: Sequence[Candidate],
+    *,
+    repeats: int,
+    threads: int,
+    peak_tile_px: int,
+    advance: Callable[[], None] = lambda: None,
+) -> tuple[NetworkSpeed, ...]:
+    """Time the candidates in turns, after one turn to warm up; then measure their memory.
+
+    Args:
+        candidates: The networks; one named :data:`PUBLISHED_NAME` gives the others their ratio.
+        repeats: Turns that count.
+        threads: Threads inside a network; 0 takes every core.
+        peak_tile_px: Side of the tile that memory is measured with.
+        advance: Called ``repeats + 2`` times for each candidate.
+    """
+    networks = [_load(candidate.models, threads=threads) for candidate in candidates]
+    feeds = [_feeds(candidate.channels, candidate.tile_px) for candidate in candidates]
+    seconds: list[list[float]] = [[] for _ in candidates]
+    for turn in range(-1, repeats):
+        for candidate, network, feed, found in zip(
+            candidates, networks, feeds, seconds, strict=True
+        ):
+            taken = clocked(network, feed)
+            if turn >= 0:
+                found.append(taken / (candidate.tile_px**2 / 1e6))
+            advance()
+    del networks, feeds
+    published = [
+        min(found)
+        for candidate, found in zip(candidates, seconds, strict=True)
+        if candidate.name == PUBLISHED_NAME
+    ]
+    rows = []
+    for candidate, found in zip(candidates, seconds, strict=True):
+        compared = published and candidate.name != PUBLISHED_NAME
+        rows.append(
+            NetworkSpeed(
+                name=candidate.name,
+                parameters=candidate.parameters,
+                macs_per_pixel=candidate.macs_per_pixel,
+                file_bytes=sum(map(len, candidate.models)),
+                tile_px=candidate.tile_px,
+                best_seconds_per_megapixel=min(found),
+                median_seconds_per_megapixel=statistics.median(found),
+                peak_bytes=_peak_bytes(candidate, tile_px=peak_tile_px, threads=threads),
+                times_faster=published[0] / min(found) if compared else None,
+            )
+        )
+        advance()
+    return tuple(rows)
+
+
+def clocked(work: Callable[..., object], *arguments: object, **named: object) -> float:
+    """Seconds that a call takes."""
+    started = time.perf_counter()
+    work(*arguments, **named)
+    return time.perf_counter() - started
+
+
+def tell_peak(channels: str, tile_px: str, threads: str, *paths: str) -> None:
+    """Print how many bytes loading a network and restoring a tile add to this process."""
+    feeds = _feeds(int(channels), int(tile_px))
+    before = _high_water_bytes()
+    _load([Path(path).read_bytes() for path in paths], threads=int(threads))(feeds)
+    sys.stdout.write(str(_high_water_bytes() - before))
+
+
+def _peak_bytes(candidate: Candidate, *, tile_px: int, threads: int) -> int | None:
+    if os.name != "posix":
+        return None
+    with TemporaryDirectory() as folder:
+        paths = [Path(folder, f"{number}.onnx") for number in range(len(candidate.models))]
+        for path, model in zip(paths, candidate.models, strict=True):
+            path.write_bytes(model)
+        numbers = (candidate.channels, tile_px, threads)
+        return int(_python(PEAK, *map(str, numbers), *map(str, paths)))
+
+
+def _high_water_bytes() -> int:
+    """The most memory this process has held so far."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Not ru_maxrss: on Linux a new process starts with the value of the one that made it.
+        line = next(one for one in status.read_text().splitlines() if one.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+    import resource  # noqa: PLC0415 - Windows has none
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _load(models: Sequence[bytes], *, threads: int) -> Callable[[Arrays], Arrays]:
+    """The files of a network as one function from its inputs to all it gives, by name."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.enable_cpu_mem_arena = False  # as the engine does
+    providers = ["CPUExecutionProvider"]
+    sessions = [onnxruntime.InferenceSession(model, options, providers) for model in models]
+
+    def run(inputs: Arrays) -> Arrays:
+        known = dict(inputs)
+        for session in sessions:
+            given = session.run(None, {one.name: known[one.name] for one in session.get_inputs()})
+            known.update(zip([one.name for one in session.get_outputs()], given, strict=True))
+        return known
+
+    return run
+
+
+def _feeds(channels: int, tile_px: int) -> Arrays:
+    noise = np.random.default_rng(0).random((1, channels, tile_px, tile_px), np.float32)
+    return {"picture": noise, "quality": np.array([QUALITY], np.float32)}
+
+
+def _python(code: str, *arguments: str) -> str:
+    """What ``code`` prints, run by this interpreter in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise RestoraError(
+            f"A measuring process ended with {done.returncode}: "
+            f"{said[-1] if said else 'without a word'}"
+        )
+    return done.stdout
