@@ -16,16 +16,21 @@ from numpy.typing import NDArray
 
 from restora.jpeg.dct import BLOCK_PX, dct_matrix
 
-__all__ = ["BINS_PER_UNIT", "FREQUENCIES", "comb_sums", "magnitude_histograms"]
+__all__ = [
+    "BINS_PER_UNIT",
+    "FREQUENCIES_COLUMN",
+    "FREQUENCIES_ROW",
+    "comb_sums",
+    "magnitude_histograms",
+]
 
 Floats = NDArray[np.float32]
 
 # The low frequencies: only these have enough coefficients that a hard save left alive.
 _KEPT: Final = 6
 _ROWS, _COLUMNS = np.divmod(np.arange(_KEPT * _KEPT), _KEPT)
-FREQUENCIES: Final = np.flatnonzero(_ROWS + _COLUMNS < _KEPT)
-FREQUENCIES_ROW: Final = _ROWS[FREQUENCIES]
-FREQUENCIES_COLUMN: Final = _COLUMNS[FREQUENCIES]
+FREQUENCIES_ROW: Final = _ROWS[_ROWS + _COLUMNS < _KEPT]
+FREQUENCIES_COLUMN: Final = _COLUMNS[_ROWS + _COLUMNS < _KEPT]
 
 BINS_PER_UNIT: Final = 2
 _BINS: Final = 1024 * BINS_PER_UNIT  # magnitudes stay below 1024, that of an all-white block's DC
@@ -50,28 +55,29 @@ def magnitude_histograms(luma: NDArray[Any]) -> Floats | None:
         luma: ``(H, W)``, 0-255.
 
     Returns:
-        ``(frequencies, 64, bins)``: counts for ``FREQUENCIES``, for offset ``8 * row_px +
-        column_px``, and for magnitudes rounded to ``1 / BINS_PER_UNIT``. None where the picture
-        has no block to show.
+        ``(frequencies, 64, bins)``: counts for the frequencies of ``FREQUENCIES_ROW`` and
+        ``FREQUENCIES_COLUMN``, for offset ``8 * row_px + column_px``, and for magnitudes rounded to
+        ``1 / BINS_PER_UNIT``. None where the picture has no block to show.
     """
     windows = _sample(luma)
     if not len(windows):
         return None
     basis = _basis()
+    # Where an offset's histogram starts, by column and row as the transform below leaves them.
     offsets = (8 * np.arange(8)[None, :] + np.arange(8)[:, None]) * _BINS
-    out = np.zeros((len(FREQUENCIES), 64 * _BINS), np.float32)
+    out = np.zeros((len(FREQUENCIES_ROW), 64 * _BINS), np.float32)
     parts = []
     for start in range(0, len(windows), _BATCH):
         batch = windows[start : start + _BATCH]
         across = (batch.reshape(-1, _WINDOW_PX) @ basis).reshape(len(batch), _WINDOW_PX, -1)
         upright = np.ascontiguousarray(across.transpose(0, 2, 1)).reshape(-1, _WINDOW_PX)
         both = np.abs(upright @ basis).reshape(len(batch), 8, _KEPT, 8, _KEPT)
-        parts.append(np.minimum(both * BINS_PER_UNIT + 0.5, _BINS - 1).astype(np.int32))
+        parts.append(np.minimum(both * BINS_PER_UNIT + 0.5, _BINS - 1).astype(np.int16))
     bins = np.concatenate(parts)
     for index, (v, u) in enumerate(zip(FREQUENCIES_ROW, FREQUENCIES_COLUMN, strict=True)):
         places = bins[:, :, u, :, v] + offsets
         out[index] = np.bincount(places.ravel(), minlength=64 * _BINS)
-    return out.reshape(len(FREQUENCIES), 64, _BINS)
+    return out.reshape(len(FREQUENCIES_ROW), 64, _BINS)
 
 
 def comb_sums(histograms: Floats) -> tuple[Floats, Floats]:

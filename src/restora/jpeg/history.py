@@ -6,7 +6,8 @@ cropped in between), coefficients on *that* grid still gather near multiples of 
 Where it lies on the file's own grid, multiples of the file's steps occur unevenly: those that no
 multiple of the earlier step rounds to are missing.
 
-Only saves with libjpeg's tables are looked for.
+The search is for libjpeg's tables. On another grid, tables of other programs are found by their
+likeness, and the quality is then the nearest; on the file's own grid they are not looked for.
 """
 
 from __future__ import annotations
@@ -46,13 +47,17 @@ _JITTER_WEIGHTS: Final = np.array([0.25, 0.5, 0.25])
 _SOUND: Final = 0.95  # share of coefficients that the model of two saves is trusted to explain
 _RARE: Final = 1e-5
 _FEW_BLOCKS: Final = 64
-_NEVER: Final = -99.0
+_NEVER: Final = -1e9
+_LEAST_STEP: Final = 4  # single steps below drown in the rounding of pixels
+_CLEAR: Final = 6.0  # standard deviations that single out a step
+_CLEAR_LEAST: Final = 4  # frequencies, for a table to be judged
+_OWN_SHARE: Final = 0.7
 
-# Evidence to confidence, as (evidence of even odds, width of a logistic curve). Read off some
-# thousand saves of photographs (whole, small, resized), text, screens, drawings, noise and
-# gradients, half of them once and half twice at random qualities and offsets; right means a quality
-# within 5. With one save, lead stayed below 3.0 and gain below 1.5; what was right had a median
-# lead of 40 and gain of 80. Nearly all in between are gradients.
+# Evidence to confidence, as (evidence of even odds, width of a logistic curve). Read off 1600 saves
+# of photographs (whole, small, resized), text, screens, drawings, noise and gradients, about half
+# of them saved twice, at random qualities and offsets; right means a quality within 5. With one
+# save, lead stayed below 3.0 and gain below 1.5; what was right had a median lead of 40 and a
+# median gain of 80. Nearly all in between are gradients.
 _LEAD: Final = (3.5, 0.7)
 _GAIN: Final = (4.0, 0.8)
 _LEAST: Final = 0.5  # below, nothing is reported
@@ -78,8 +83,8 @@ class Shifted:
         quality: Of the save.
         peak: How well the coefficients fit its steps, in standard deviations of chance and above
             what other offsets show.
-        lead: How far ``peak`` is above the best of the offsets that are no neighbours. Content that
-            fits by itself, such as even gradients, fits at many offsets.
+        lead: How far ``peak`` is above that of the next best offset. Content that fits by itself,
+            such as even gradients, fits at many offsets.
     """
 
     offset: int
@@ -134,7 +139,7 @@ def find_earlier_save(
     if last is not None:
         aligned = aligned_evidence(histograms, last, qualities)
         confidence = _share_right(aligned.gain, _GAIN)
-        if confidence >= _LEAST:  # its echoes look like saves at other offsets, never vice versa
+        if confidence >= _LEAST:  # its echoes look like saves at other offsets, not vice versa
             return _finding(aligned.quality, 0, confidence)
     confidence = _share_right(shifted.lead, _LEAD)
     return _finding(shifted.quality, shifted.offset, confidence) if confidence >= _LEAST else None
@@ -184,7 +189,34 @@ def shifted_evidence(histograms: Floats, table: Integers | None, qualities: rang
     quality, offset = (int(index) for index in np.unravel_index(score.argmax(), score.shape))
     peak = float(score[quality, offset])
     elsewhere = max(0.0, float(np.delete(score, offset, axis=1).max()))
-    return Shifted(offset, qualities[quality], peak, peak - elsewhere)
+    named = _name_by_steps(
+        sums, counts, offset, qualities, qualities[quality], own_grid=table is not None
+    )
+    return Shifted(offset, named, peak, peak - elsewhere)
+
+
+def _name_by_steps(
+    sums: Floats, counts: Floats, offset: int, qualities: range, quality: int, *, own_grid: bool
+) -> int:
+    """``quality``, unless the steps that fit best one by one are none of libjpeg's.
+
+    libjpeg's own tables collect 0.8 of the evidence or more, those of others less than 0.65; then
+    the nearest table to the single steps is named instead.
+    """
+    (group,) = (group for group in _groups(own_grid=own_grid) if group[offset])
+    score = sums / np.sqrt(counts / 2 + 1)
+    score = score[:, offset] - np.median(score[:, group], axis=1)
+    score[:, :_LEAST_STEP] = 0
+    steps, best = score.argmax(axis=1), score.max(axis=1)
+    clear = best > _CLEAR
+    if np.count_nonzero(clear) < _CLEAR_LEAST:
+        return quality
+    steps, best, score = steps[clear], best[clear], score[clear]
+    collected = score[np.arange(len(steps)), _steps()[quality, clear]]
+    if np.maximum(collected, 0).sum() >= _OWN_SHARE * best.sum():
+        return quality
+    tables = _steps()[qualities.start : qualities.stop, clear]
+    return qualities[int((np.abs(np.log2(tables / steps)) @ best).argmin())]
 
 
 def aligned_evidence(histograms: Floats, table: Integers, qualities: range) -> Aligned:
