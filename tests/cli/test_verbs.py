@@ -142,7 +142,8 @@ def test_train_export_and_bench_it(tmp_path):
     done = run("restore", tmp_path / "a.jpg", "-o", tmp_path / "b.png",
                "--model", tmp_path / "w" / "tiny.json")  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert Image.open(tmp_path / "b.png").size == (60, 60)
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.size == (60, 60)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_a_session_encodes_once(restorer, jpeg, monkeypatch):
     session.restore()
     backend = restorer._backend(session.plan.weights[0], session.plan.precision)
     calls = []
-    monkeypatch.setattr(backend, "encode", lambda tiles: calls.append(tiles))
+    monkeypatch.setattr(backend, "encode", calls.append)
     session.restore(quality=30)
     assert calls == []
 

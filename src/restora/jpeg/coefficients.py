@@ -136,13 +136,11 @@ def _mean_alone(table: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _clipped(samples: Plane) -> NDArray[np.bool_]:
-    clipped: NDArray[np.bool_] = (samples == 0) | (samples == 255)
-    return clipped
+    return np.asarray((samples == 0) | (samples == 255))
 
 
 def _clipped_blocks(blocks: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    clipped: NDArray[np.bool_] = _clipped(blocks).any(axis=(-2, -1))
-    return clipped
+    return np.asarray(_clipped(blocks).any(axis=(-2, -1)))
 
 
 def _quantised(plane: Plane, step: int) -> NDArray[np.int16]:

@@ -2,8 +2,8 @@
 
 A file saved once holds every DCT coefficient of the true picture to within half a quantisation
 step: its *bin*. Whatever a network makes of the file, it cannot be the true picture where it lies
-outside. Projecting it back never moves it away from the truth, and keeps it from inventing against
-the evidence.
+outside. Projecting it back keeps it from inventing against the evidence, and takes it no farther
+from the truth.
 
 Luma is held at full size, chroma at the file's own: the mean over the pixels of each chroma sample
 is what the bins speak of, and its correction goes to all of them alike, which is the smallest
@@ -11,8 +11,9 @@ change that meets the bins.
 
 Three things are beyond the bins' knowledge. A file saved *twice* tells only of what was saved last.
 Coefficients that cannot be read for sure (:mod:`restora.jpeg.coefficients`) bind nothing and count
-nowhere. Blocks at the right and bottom edge reach beyond the picture; they are judged as libjpeg
-fills them, by repeating the last pixels, and other encoders may have filled them otherwise.
+nowhere. Blocks at the right and bottom edge reach beyond the picture: they are held and counted as
+libjpeg fills them, by repeating the last pixels, and where a block was plainly filled with
+something else it is not known.
 
 Source: ITU-T T.81, A.3.4; T.871 (JFIF colour); libjpeg for the means over chroma samples and the
 filling at the edges.
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from restora.jpeg import dct
 from restora.jpeg.coefficients import Coefficients, read_coefficients
@@ -35,8 +37,12 @@ from restora.jpeg.projection import Counts, Floats, Part, cells, outside, pick, 
 __all__ = ["Bins", "NoBins", "constrain", "inside_share", "read_bins"]
 
 # Writing 8 bits disturbs each coefficient by 0.2 to 0.4 on average. How far inside its bin one has
-# to be to stay there differs from block to block, so these are tried in turn.
-_MARGINS = (1.0, 1.5, 0.7, 2.0, 1.0, 2.5, 1.5, 1.0, 3.0, 1.5, 1.0, 2.0) * 2
+# to be to stay there differs from block to block, so several margins are tried in turn.
+_MARGINS = (1.0, 1.5, 0.5, 0.2) * 6
+_BEYOND = 1.4  # steps longer than to the goal arrive sooner; twice as long would be too much
+# How much a block's coefficients change, in steps and root mean square, when what fills it beyond
+# the edge is replaced by repeated pixels. Up to 1.2 where that is how it was filled.
+_FILLING_LIMIT = 1.25
 _PART_PX = 1 << 17
 
 
@@ -76,7 +82,9 @@ def read_bins(data: bytes, facts: JpegFacts) -> Bins:
         NoBins: The file does not allow it: CMYK, RGB, 12 bits, arithmetic coding, an unusual
             sampling, or damage. The message says which, as what follows "because".
     """
-    found = read_coefficients(data, facts)
+    found = tuple(
+        _without_odd_edges(component, facts) for component in read_coefficients(data, facts)
+    )
     across, down = found[-1].ratio
     rows = -(-facts.height_px // (dct.BLOCK_PX * down)) * down
     columns = -(-facts.width_px // (dct.BLOCK_PX * across)) * across
@@ -105,8 +113,9 @@ def constrain(
 
     ``hard`` sees to it that the picture *as it will be written* is inside: saved with the file's
     tables, it would give the file's own numbers again. Blocks that rounding or clipping took out of
-    their bins are projected again, farther in. Steps of 1 and 2 (quality 93 and more) are finer
-    than what rounding does; :func:`inside_share` says how much is inside in the end.
+    their bins are moved again. Up to quality 75 that succeeds everywhere, but for one coefficient
+    in a million where colours are saturated; at 90 and more, steps of 1 to 3 are so fine that
+    rounding keeps some outside. :func:`inside_share` says how many are inside in the end.
 
     Args:
         pixels: ``(H, W, 1 or 3)`` float32 in 0-1, gray or RGB as the file is, in stored orientation
@@ -126,12 +135,10 @@ def constrain(
     _check(pixels, bins)
     out = np.empty_like(pixels)
     for area, part in _parts(bins):
-        levels = pixels[area] * np.float32(255)
-        if mode == "soft":
-            levels = project(levels, part, half_width=half_width, margin=0)
-            np.clip(levels, 0, 255, out=levels)
-        else:
-            levels = _held(levels, part, _MARGINS, half_width=half_width, bits=bits)[0]
+        levels = project(pixels[area] * np.float32(255), part, half_width=half_width)
+        np.clip(levels, 0, 255, out=levels)
+        if mode == "hard":
+            levels, _ = _held(levels, part, _MARGINS, half_width=half_width, bits=bits)
         np.divide(levels, np.float32(255), out=out[area])
     return out
 
@@ -167,6 +174,45 @@ def _check(pixels: Floats, bins: Bins) -> None:
         raise ValueError(
             f"the file's pixels are {shape} float32, not {pixels.shape} {pixels.dtype}"
         )
+
+
+def _without_odd_edges(component: Coefficients, facts: JpegFacts) -> Coefficients:
+    """Mark blocks as unknown that were not filled by repeating the last pixels."""
+    across, down = component.ratio
+    rows, columns = component.known.shape[:2]
+    height = -(-facts.height_px // down) - (rows - 1) * dct.BLOCK_PX
+    width = -(-facts.width_px // across) - (columns - 1) * dct.BLOCK_PX
+    known = component.known.copy()
+    if height < dct.BLOCK_PX:
+        known[-1, _oddly_filled(component, (slice(-1, None), slice(None)), height, width)[0]] = (
+            False
+        )
+    if width < dct.BLOCK_PX:
+        odd = _oddly_filled(component, (slice(None), slice(-1, None)), height, width)[:, 0]
+        known[odd, -1] = False
+    return Coefficients(component.quantised, known, component.table, component.ratio)
+
+
+def _oddly_filled(
+    component: Coefficients, where: tuple[slice, slice], height: int, width: int
+) -> NDArray[np.bool_]:
+    """Which blocks of an edge were not filled by repeating the last pixels.
+
+    Args:
+        component: All blocks.
+        where: The last row or column of them.
+        height: Of the very last block, as far as it is inside the picture.
+        width: The same.
+    """
+    matrix = dct.dct_matrix().astype(np.float32)
+    coefficients = component.quantised[where] * component.table
+    plane = dct.from_blocks(dct.inverse(coefficients, matrix))
+    beyond = dct.BLOCK_PX - height, dct.BLOCK_PX - width
+    inside = plane[: plane.shape[0] - beyond[0], : plane.shape[1] - beyond[1]]
+    filled = np.pad(inside, ((0, beyond[0]), (0, beyond[1])), mode="edge")
+    change = (dct.forward(dct.to_blocks(filled), matrix) - coefficients) / component.table
+    odd: NDArray[np.bool_] = np.square(change).mean(axis=(2, 3)) > _FILLING_LIMIT**2
+    return odd
 
 
 def _filled_up(component: Coefficients, rows: int, columns: int) -> Coefficients:
@@ -229,42 +275,37 @@ def _cut(
 
 
 def _held(
-    levels: Floats,
-    part: Part,
-    margins: tuple[float, ...],
-    *,
-    half_width: float,
-    bits: Literal[8, 16],
+    levels: Floats, part: Part, margins: tuple[float, ...], *, half_width: float, bits: int
 ) -> tuple[Floats, Counts]:
     """Pixels as they will be written, inside their bins as far as can be had.
 
-    Projects with the first margin; coding units that writing takes out again go on from there, with
-    the margins that are left.
+    Coding units that writing takes out of their bins are moved by what the *written* pixels lack,
+    again and again, a margin each.
 
     Returns:
         Levels ``(h, w, C)``, whole if ``bits`` is 8, and how many coefficients of each coding unit
         are still outside.
     """
-    moved = project(levels, part, half_width=half_width, margin=margins[0])
-    np.clip(moved, 0, 255, out=moved)
-    written = np.rint(moved) if bits == 8 else moved
-    missed = part.count(outside(written, part, bits=bits))
+    written = np.rint(levels) if bits == 8 else levels.copy()
+    missed = part.count(outside(written, part, bits=bits, strict=True))
     bad = missed > 0
-    if len(margins) == 1 or not bad.any():
+    if not margins or not bad.any():
         return written, missed
-    rest = margins[1:]
+    if part.whole:  # coding units do not know of each other, so only the bad ones go on
+        here, start, now = part.only(bad), pick(levels, bad), pick(written, bad)
+    else:
+        here, start, now = part, levels, written
+    aim = project(now, here, half_width=half_width, margin=margins[0], rounded=bits == 8)
+    start += _BEYOND * (aim - now)
+    np.clip(start, 0, 255, out=start)
+    again, still = _held(start, here, margins[1:], half_width=half_width, bits=bits)
     if part.whole:
-        # Coding units do not know of each other, so only the bad ones go on.
-        again, still = _held(
-            pick(moved, bad), part.only(bad), rest, half_width=half_width, bits=bits
-        )
         better = still[:, 0] < missed[bad]
         units = cells(written, bad)
         bad[bad] = better
         units[bad] = again.reshape(-1, *units.shape[2:])[better]
         missed[bad] = still[better, 0]
         return written, missed
-    again, still = _held(moved, part, rest, half_width=half_width, bits=bits)
     across, down = part.ratio
     better = (still < missed).repeat(dct.BLOCK_PX * down, 0).repeat(dct.BLOCK_PX * across, 1)
     shown = better[: len(written), : written.shape[1], None]

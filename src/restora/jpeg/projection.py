@@ -30,9 +30,9 @@ _TO_YCBCR: Final = np.array(
 ) / np.float32(65536)
 _FROM_YCBCR: Final = np.linalg.inv(_TO_YCBCR.astype(np.float64)).astype(np.float32)
 _LEVEL = 128
-# libjpeg computes its DCT in whole numbers: so far outside an ideal bin a clean picture's
-# coefficients may lie.
-_TOLERANCE = 0.15
+# libjpeg computes its DCT in whole numbers, so it may take a coefficient for another that is this
+# near; in clean photographs none lay more than 0.148 outside its bin.
+_TOLERANCE = 0.18
 _LEAST_SHARE = 0.1  # of a bin, that a margin leaves
 
 
@@ -99,7 +99,9 @@ def cells(array: NDArray[Scalar], units: NDArray[np.bool_]) -> NDArray[Scalar]:
     return cut.swapaxes(1, 2)
 
 
-def project(levels: Floats, part: Part, *, half_width: float, margin: float) -> Floats:
+def project(
+    levels: Floats, part: Part, *, half_width: float, margin: float = 0, rounded: bool = False
+) -> Floats:
     """The nearest pixels whose coefficients are in their bins.
 
     Nearest in Y, Cb and Cr. For a part that reaches beyond the picture it is one step towards them.
@@ -109,6 +111,7 @@ def project(levels: Floats, part: Part, *, half_width: float, margin: float) -> 
         part: The bins.
         half_width: Half of a bin, in quantisation steps.
         margin: How far inside to go, in units of a coefficient, as far as the bin is wide enough.
+        rounded: The pixels are whole, and what an encoder would make of them is to be inside.
 
     Returns:
         ``(h, w, 1 or 3)``; may leave 0-255.
@@ -116,7 +119,7 @@ def project(levels: Floats, part: Part, *, half_width: float, margin: float) -> 
     height, width, channels = levels.shape
     shifts = np.empty((channels, height, width), np.float32)
     matrix = dct.dct_matrix().astype(np.float32)
-    planes = _planes(levels, part, rounded=False)
+    planes = _planes(levels, part, rounded=rounded)
     for shift, plane, component in zip(shifts, planes, part.components, strict=True):
         half = half_width * component.table
         half = np.maximum(half - np.float32(margin), _LEAST_SHARE * half)
@@ -127,12 +130,15 @@ def project(levels: Floats, part: Part, *, half_width: float, margin: float) -> 
             excess *= component.known
         shift[...] = _spread(dct.from_blocks(dct.inverse(excess, matrix)), shift.shape, component)
     if channels == 1:
-        return levels + shifts[0][..., None]
+        moved: Floats = levels + shifts[0][..., None]
+        return moved
     moved = levels + (_FROM_YCBCR @ shifts.reshape(3, -1)).T.reshape(levels.shape)
     return np.ascontiguousarray(moved)
 
 
-def outside(levels: Floats, part: Part, *, bits: int) -> tuple[NDArray[np.bool_], ...]:
+def outside(
+    levels: Floats, part: Part, *, bits: int, strict: bool = False
+) -> tuple[NDArray[np.bool_], ...]:
     """Which known coefficients are outside their bins.
 
     Args:
@@ -140,17 +146,20 @@ def outside(levels: Floats, part: Part, *, bits: int) -> tuple[NDArray[np.bool_]
         part: The bins.
         bits: At 8, judge by the numbers that an encoder like libjpeg would write; at 16 by those
             of an encoder that rounds nowhere before.
+        strict: Inside means that any encoder would write the file's own number; otherwise, that
+            some encoder may.
 
     Returns:
         For each component ``(rows, columns, 8, 8)``.
     """
     matrix = dct.dct_matrix().astype(np.float32)
     found = []
+    tolerance = -_TOLERANCE if strict else _TOLERANCE
     planes = _planes(levels, part, rounded=bits == 8)
     for plane, component in zip(planes, part.components, strict=True):
         coefficients = dct.forward(dct.to_blocks(plane), matrix)
         coefficients -= component.quantised * component.table
-        off = np.abs(coefficients) > component.table / 2 + np.float32(_TOLERANCE)
+        off = np.abs(coefficients) > component.table / 2 + np.float32(tolerance)
         found.append(off & component.known)
     return tuple(found)
 
