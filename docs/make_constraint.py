@@ -73,14 +73,22 @@ def table(
         print(f"| {', then '.join(map(str, qualities))} | {' | '.join(cells)} |", flush=True)
 
 
-def draw(restorer: Restorer, file: Path, qualities: tuple[int, ...], name: str, at: Window) -> None:
-    """A zoom of a picture: clean, file, restored freely, and held to the bins."""
+def draw(
+    restorer: Restorer,
+    file: Path,
+    qualities: tuple[int, ...],
+    *,
+    asked: int,
+    name: str,
+    at: Window,
+) -> None:
+    """A zoom of a picture: clean, file, restored freely at ``asked``, and held to the bins."""
     with Image.open(file) as image:
         clean, data = save_each(image.convert("RGB"), qualities)
     decoded = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), np.float32) / 255
     cells = [("clean", clean), (f"saved at {' then '.join(map(str, qualities))}", decoded)]
-    for mode, label in (("off", "restored"), ("hard", "restored, held to the bins")):
-        wishes = Wishes(quality=min(qualities), constraint=mode, precision="float")
+    for mode, label in (("off", f"restored as {asked}"), ("hard", "held to the bins")):
+        wishes = Wishes(quality=asked, constraint=mode, precision="float")
         pixels = restorer.restore(data, wishes).picture.pixels
         cells.append((f"{label}: {psnr(pixels, clean):.2f} dB", pixels))
     zoom = [(label, at.cut(pixels)) for label, pixels in cells]
@@ -96,9 +104,16 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=384, help="of the corner that is used, pixels")
     arguments = parser.parse_args()
     restorer = Restorer()
-    example = HERE.parent / "examples" / "clean" / "hallway.avif"
-    draw(restorer, example, (20,), "once", Window(200, 200, 112))
-    draw(restorer, example, (10, 75), "twice", Window(200, 200, 112))
+    examples = HERE.parent / "examples" / "clean"
+    draw(restorer, examples / "kitten.avif", (75,), asked=10, name="once", at=Window(150, 180, 112))
+    draw(
+        restorer,
+        examples / "hallway.avif",
+        (10, 75),
+        asked=10,
+        name="twice",
+        at=Window(200, 200, 112),
+    )
     if arguments.data is not None:
         files = sorted(p for p in arguments.data.iterdir() if p.suffix in (".png", ".webp"))
         for saves in (ONCE, TWICE):
