@@ -47,6 +47,20 @@ def export(
     history: Annotated[str, typer.Option(help="For a run's card: runs it started from.")] = "",
     curve: Annotated[str, typer.Option(help="For a run's card: what more would give.")] = "",
     overlap: Annotated[int, typer.Option(help="Overlap of tiles in pixels.")] = 64,
+    int8_photos: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            help="A run: also make an 8-bit form, with these photos it was trained on.",
+            readable=False,
+        ),
+    ] = None,
+    validation: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Clean pictures to measure the 8-bit form on.", readable=False),
+    ] = None,
+    cache: Annotated[
+        Path, typer.Option(help="Where decoded photos are kept.", readable=False)
+    ] = Path(".cache"),
     bench: Annotated[
         list[Path],
         typer.Option(help="Reports of `restora bench --json` for a run's card.", readable=False),
@@ -67,13 +81,19 @@ def export(
     from restora.evaluation.report import read_report
     from restora.networks.weight_files import read_weights, write_safetensors
     from restora.training.checkpoint import load_checkpoint
-    from restora.training.export import export_loaded, export_weight, write_whole
+    from restora.training.data import PhotoStore
+    from restora.training.export import Int8Data, export_loaded, export_weight, write_whole
     from restora.weights.registry import FOLDER
 
     path = Path(source)
     if path.suffix == ".pt" and format == "onnx":
         if not (title and data and trained_on):
             raise UsageError("A run's card needs --title, --data and --trained-on.")
+        if (int8_photos is None) != (validation is None):
+            raise UsageError("An 8-bit form needs both --int8-photos and --validation.")
+        int8 = None
+        if int8_photos is not None and validation is not None:
+            int8 = Int8Data(PhotoStore.open(int8_photos, cache=cache), validation)
         card = export_weight(
             load_checkpoint(path),
             out,
@@ -84,6 +104,7 @@ def export(
             curve=curve,
             overlap_px=overlap,
             scores={k: v for report in bench for k, v in card_scores(read_report(report)).items()},
+            int8=int8,
         )
         _tell(out, card)
         return
@@ -127,13 +148,14 @@ def card_scores(report: Report) -> dict[str, dict[str, float]]:
     """The rows of a report as a card keeps them: what was measured, to PSNR in dB by quality."""
     from restora.evaluation.report import PLAIN_JPEG
 
-    scores = {
-        f"{report.protocol} {report.set}": {
-            f"QF{row.quality}": round(row.psnr, 2)
-            for row in report.rows
-            if row.method != PLAIN_JPEG
-        }
-    }
+    scores: dict[str, dict[str, float]] = {}
+    for row in report.rows:
+        if row.method == PLAIN_JPEG:
+            continue
+        variant = row.method.partition(", ")[2]
+        measured = " ".join(filter(None, (report.protocol, report.set, variant)))
+        cell = str(row.setting).replace("QF ", "QF")
+        scores.setdefault(measured, {})[cell] = round(row.psnr, 2)
     if report.quality_errors:
         errors = [error.mean_absolute_error for error in report.quality_errors]
         scores[f"quality error {report.set}"] = {"mean": round(sum(errors) / len(errors), 2)}

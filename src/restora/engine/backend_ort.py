@@ -27,6 +27,8 @@ class OrtBackend:
         """
         self._encoder = _load(encoder, threads)
         self._decoder = _load(decoder, threads)
+        quality = next(i for i in self._decoder.get_inputs() if i.name == "quality")
+        self._one_quality = quality.shape == [1]
         self._features = [output.name for output in self._encoder.get_outputs()][:-1]
 
     @property
@@ -39,11 +41,20 @@ class OrtBackend:
         return Encoded(picture, tuple(features), quality)
 
     def decode(self, encoded: Encoded, quality: float) -> Floats:
-        feeds = dict(zip(self._features, encoded.features, strict=True))
-        feeds |= {"picture": encoded.tiles, "quality": encoded.or_predicted(quality)}
         count, channels, height, width = encoded.tiles.shape
-        (restored,) = self._run(self._decoder, feeds, (count, height, width, channels))
-        out: Floats = restored.transpose(0, 2, 3, 1)
+        wanted = encoded.or_predicted(quality)
+        # The 8-bit form takes one quality for a whole batch: its tiles go one by one.
+        step = 1 if self._one_quality else count
+        made = []
+        for first in range(0, count, step):
+            some = slice(first, first + step)
+            feeds = {
+                name: feature[some]
+                for name, feature in zip(self._features, encoded.features, strict=True)
+            }
+            feeds |= {"picture": encoded.tiles[some], "quality": wanted[some]}
+            made += self._run(self._decoder, feeds, (step, height, width, channels))
+        out: Floats = np.concatenate(made).transpose(0, 2, 3, 1)
         return out
 
     @staticmethod

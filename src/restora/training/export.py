@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,27 @@ import torch
 from torch import Tensor
 
 from restora._optional import require
+from restora.engine.backend_ort import OrtBackend
 from restora.errors import WeightsError
 from restora.images.atomic import write_atomically
 from restora.networks.fbcnn import FBCNN, FBCNNConfig, count_macs_per_pixel
 from restora.networks.onnx_weights import read_onnx_weights
 from restora.networks.weight_files import HALF_LEAST, Loaded
 from restora.training.checkpoint import Checkpoint
+from restora.training.data import PhotoStore
 from restora.training.graphs import Part, trace
+from restora.training.int8_loss import measure_loss
+from restora.training.quantise import quantise
 from restora.weights.cards import Card, Training, WeightFile
+
+
+@dataclass(frozen=True)
+class Int8Data:
+    """Photos that show how large features get, and a folder of clean pictures to measure on."""
+
+    photos: PhotoStore
+    validation: Path
+
 
 SHIPPED_PARTS: tuple[Part, ...] = ("encoder", "decoder")
 
@@ -86,6 +100,7 @@ def export_weight(
     history: str = "",
     curve: str = "",
     scores: dict[str, dict[str, float]] | None = None,
+    int8: Int8Data | None = None,
 ) -> Card:
     """Write the averaged weights of a checkpoint as a weight that can ship.
 
@@ -95,6 +110,7 @@ def export_weight(
         title, data, device, history, curve, scores: For the card; see
             :class:`restora.weights.cards.Card`.
         overlap_px: Overlap of tiles that hides their borders.
+        int8: What an 8-bit form is made and measured with; None makes none.
     """
     network = FBCNN(checkpoint.recipe.network)
     network.load_state_dict(checkpoint.average)
@@ -110,7 +126,7 @@ def export_weight(
     card = _card(
         network, checkpoint.recipe.name, title=title, training=training, overlap_px=overlap_px
     )
-    return _write(network, card.model_copy(update={"scores": scores or {}}), folder)
+    return _write(network, card.model_copy(update={"scores": scores or {}}), folder, int8)
 
 
 def export_loaded(
@@ -156,10 +172,16 @@ def _card(network: FBCNN, name: str, *, title: str, training: Training, overlap_
     )
 
 
-def _write(network: FBCNN, card: Card, folder: Path) -> Card:
+def _write(network: FBCNN, card: Card, folder: Path, int8: Int8Data | None = None) -> Card:
     """Write ``<name>.<part>.onnx``, and the card that names them, last."""
-    files = {part: export_onnx(network, part) for part in SHIPPED_PARTS}
+    files: dict[str, bytes] = {part: export_onnx(network, part) for part in SHIPPED_PARTS}
     _check_readable(list(files.values()), network)
+    if int8 is not None:
+        exact = OrtBackend(files["encoder"], files["decoder"])
+        small = [bytes(model.SerializeToString()) for model in quantise(network, int8.photos)]
+        files |= {f"{part}.int8": model for part, model in zip(SHIPPED_PARTS, small, strict=True)}
+        loss = measure_loss(exact, OrtBackend(*small), int8.validation)
+        card = card.model_copy(update={"int8_loss_db": round(loss, 3)})
     named = {
         part: WeightFile(sha256=hashlib.sha256(model).hexdigest(), size_bytes=len(model))
         for part, model in files.items()
