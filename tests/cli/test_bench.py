@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import io
 import json
 import subprocess
@@ -64,6 +65,7 @@ def test_blind_alone_needs_no_word():
     [
         (["bind"], "--variant begins with blind or header or tool, not 'bind'."),
         ([""], "--variant begins with blind or header or tool, not ''."),
+        (['blind model="x'], "a quote or a backslash is left open."),
         (["blind strngth=3"], "'strngth=3' is no wish. Did you mean strength? Known are model=,"),
         (["blind strength"], "'strength' is no wish. Did you mean strength? Known are"),
         (["blind strength=much"], "--variant: strength cannot be 'much'."),
@@ -76,6 +78,55 @@ def test_variants_that_make_no_sense(texts, message):
     with pytest.raises(UsageError) as caught:
         read_variants(texts, "fbcnn")
     assert message in str(caught.value)
+
+
+@pytest.fixture
+def cards(tmp_path):
+    """Cards of one name in two folders, of which one has a space in its name."""
+    shipped = importlib.resources.files("restora.weights") / "fbcnn-gray-compact.json"
+    paths = [tmp_path / folder / "tiny.json" for folder in ("one", "the other")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(shipped.read_text())
+    return paths
+
+
+def test_models_of_one_file_name_go_by_their_paths(cards):
+    one, other = cards
+    assert list(read_variants([f"blind 'model={other}'"], "fbcnn")) == ["Restora tiny.json, blind"]
+    found = read_variants([f"blind model={one}", f'blind model="{other}"', "blind"], "fbcnn")
+    assert list(found) == [
+        f"Restora {one}, blind",
+        f"Restora {other}, blind",
+        "Restora fbcnn, blind",
+    ]
+    assert [variant.wishes.model for variant in found.values()] == [str(one), str(other), "fbcnn"]
+    with pytest.raises(UsageError, match="asked for twice"):
+        read_variants([f"blind model={one}"] * 2, "fbcnn")
+
+
+@pytest.mark.parametrize("constraint", ["soft", "hard"])
+def test_blind_can_keep_to_the_bins(waves, constraint):
+    file = io.BytesIO()
+    Image.fromarray(waves).save(file, "JPEG", quality=37)
+    (variant,) = read_variants([f"blind constraint={constraint}"], "fbcnn").values()
+    restorer = Restorer(threads=1)
+    plan = variant.repair(restorer, file.getvalue())[1]
+    tool = restorer.restore(file.getvalue(), variant.wishes).plan
+    assert plan.quality_source == "network"
+    assert (plan.constraint, plan.half_width) == (tool.constraint, tool.half_width)
+    assert [reason for reason in plan.reasons if reason.startswith("constraint")] == [
+        f"constraint {constraint}: measured, with the file's bins"
+    ]
+
+
+def test_blind_says_why_there_are_no_bins(waves):
+    file = io.BytesIO()
+    Image.fromarray(waves).convert("CMYK").save(file, "JPEG", quality=37)
+    (variant,) = read_variants(["blind constraint=hard"], "fbcnn").values()
+    plan = variant.repair(Restorer(threads=1), file.getvalue())[1]
+    assert plan.constraint == "off"
+    assert not any("not a JPEG" in reason for reason in plan.reasons)
 
 
 def test_modes_decide_as_they_say(waves):

@@ -1,15 +1,17 @@
 """`restora compare` and `restora export`, as a user types them."""
 
+import math
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFont
 from typer.testing import CliRunner
 
 from restora.cli.main import app
+from restora.images.contact_sheet import FONT_PX
 from restora.networks.fbcnn import FBCNN, FBCNNConfig
 from restora.networks.released import to_released
 from restora.networks.weight_files import read_weights
@@ -45,11 +47,14 @@ def test_a_sheet_and_a_zoom(photo, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "first result" in done.stderr
     sheet = pixels(tmp_path / "a-compare.png")
-    # input, by itself and two settings: three cells of 96x160 upright pixels in the first row
-    assert sheet.shape == (2 * (160 + 26 + 8) + 8, 3 * (96 + 8) + 8, 3)
+    # input, by itself and two settings: three cells of 96x160 upright pixels in the first row,
+    # as far apart as the widest label is wide
+    widest = ImageFont.load_default(FONT_PX).getlength("by itself: quality 30, header")
+    step = math.ceil(widest) + 8
+    assert sheet.shape == (2 * (160 + 26 + 8) + 8, 3 * step + 8, 3)
     zoom = pixels(tmp_path / "a-compare-zoom.png")
     assert zoom.shape == (2 * (4 * 96 + 26 + 8) + 8, 3 * (4 * 96 + 8) + 8, 3)
-    cells = [sheet[8:168, 8 + 104 * k : 104 * (k + 1)] for k in range(3)]
+    cells = [sheet[8:168, 8 + step * k :][:, :96] for k in range(3)]
     assert not np.array_equal(cells[0], cells[1])  # the input and what was made of it
     again = run("compare", photo, cwd=tmp_path)
     assert again.returncode == 1
@@ -60,7 +65,8 @@ def test_a_sheet_and_a_zoom(photo, tmp_path):
     ("options", "message"),
     [
         (("--quality", "10,x"), "--quality is numbers with commas between, not '10,x'"),
-        (("--quality", "0"), "from 1 to 100, not 0"),
+        (("--quality", "0"), "--quality is numbers from 1 to 100, not 0"),
+        (("--quality", "10,101"), "--quality is numbers from 1 to 100, not 101"),
         (("--zoom", "5"), "--zoom is two numbers from 0, X,Y, not '5'"),
         (("--zoom", "500,0"), "--zoom 500,0 is outside the picture of 96×160 pixels"),
         (("--zoom-size", "3"), "--zoom-size is from 16 to 512 pixels, not 3"),
@@ -72,6 +78,30 @@ def test_compare_refuses(photo, tmp_path, options, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert not list(tmp_path.glob("*.png"))
+
+
+def test_settings_are_checked_before_any_work(tmp_path):
+    done = run("compare", "nowhere.jpg", "--quality", "10,101", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "not 101" in done.stderr
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("L", False), ("RGB", True)])
+def test_the_profile_of_a_gray_picture_is_not_put_on_the_sheet(tmp_path, monkeypatch, mode, kept):
+    monkeypatch.chdir(tmp_path)
+    icc = bytes(16) + {"L": b"GRAY", "RGB": b"RGB "}[mode] + bytes(200)
+    Image.effect_noise((32, 40), 40).convert(mode).save("a.jpg", quality=30, icc_profile=icc)
+    assert CliRunner().invoke(app, ["compare", "a.jpg", "--quality", "30"]).exit_code == 0
+    for name in ("a-compare.png", "a-compare-zoom.png"):
+        with Image.open(name) as image:
+            assert image.info.get("icc_profile") == (icc if kept else None)
+
+
+def test_one_pixel_is_no_pixels(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.new("L", (1, 20), 90).save("a.jpg", quality=30)
+    done = CliRunner().invoke(app, ["compare", "a.jpg", "--quality", "30", "--zoom", "0,0"])
+    assert "a-compare-zoom.png: 1 pixel from (0, 0), 4 times" in done.output
 
 
 @pytest.fixture

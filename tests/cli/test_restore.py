@@ -3,10 +3,14 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from restora.cli.show import BIG_PICTURE_TILES, show_outcomes
+from restora.engine.jobs import Found, Job
 
 
 def run(*arguments, cwd=None):
@@ -60,6 +64,24 @@ def test_a_bad_file_never_stops_the_rest(folder, tmp_path):
     assert saved.returncode == 0, saved.stderr
     assert (tmp_path / "out" / "cut.png").exists()
     assert "1 restored, 2 skipped" in saved.stderr
+
+
+def test_a_failure_names_the_picture_when_results_go_here(tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.new("RGBA", (20, 20)).save(tmp_path / "in" / "clear.png")
+    done = run("restore", "in/clear.png", "-o", ".", "--format", "jpeg", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "failed: in/clear.png: JPEG cannot hold transparency" in done.stderr
+
+
+def test_a_bar_is_called_as_its_file(monkeypatch, capsys):
+    """Rich would take the brackets for markup."""
+    for name, value in (("FORCE_COLOR", "1"), ("TERM", "xterm"), ("COLUMNS", "120")):
+        monkeypatch.setenv(name, value)
+    job = Job(Path("[red] a.jpg"), Path("out.png"))
+    with show_outcomes(Found([job]), explain=False, json=False) as screen:
+        screen.tile(job, 1, BIG_PICTURE_TILES)
+    assert "[red] a.jpg" in capsys.readouterr().err
 
 
 def test_json_is_one_line_a_picture(folder, tmp_path):

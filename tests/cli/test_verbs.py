@@ -45,6 +45,27 @@ def test_inspect(tmp_path):
         assert words in done.stdout
 
 
+def test_inspect_takes_words_of_strangers_as_they_are(tmp_path):
+    (tmp_path / "[").mkdir()
+    for name in ("[/b] a.jpg", "[old] a.jpg"):
+        picture().save(tmp_path / name, comment="[/b] hi [red]x")
+        done = run("inspect", name, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.splitlines()
+        assert lines[0] == name
+        assert [line.split(maxsplit=1)[1] for line in lines if line.startswith("Comment")] == [
+            "[/b] hi [red]x"
+        ]
+
+
+def test_inspect_wraps_no_line(tmp_path):
+    picture().save(tmp_path / "a.jpg", qtables=[[9] * 64, [7] * 64])
+    lines = run("inspect", tmp_path / "a.jpg").stdout.splitlines()
+    (saved,) = [line for line in lines if line.startswith("Saved at")]
+    assert len(saved) > 80
+    assert saved.endswith("on average")
+
+
 def test_inspect_json_and_bad_files(tmp_path):
     picture().save(tmp_path / "a.jpg", quality=37)
     picture().save(tmp_path / "b.png")

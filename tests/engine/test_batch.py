@@ -1,6 +1,7 @@
 """What becomes of the pictures of a run."""
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -59,7 +60,19 @@ def test_an_output_folder_that_is_a_file(tmp_path):
     job = Job(tmp_path / "a.jpg", tmp_path / "file" / "a.png")
     (outcome,) = run_jobs([job], lambda job, check: {})
     assert outcome.status == "failed"
-    assert outcome.message == f"{tmp_path / 'file'}: is a file, not a folder."
+    assert outcome.message == f"{tmp_path / 'a.jpg'}: {tmp_path / 'file'}: is a file, not a folder."
+
+
+@pytest.mark.parametrize("out", [".", "out"])
+def test_a_failure_names_its_picture(tmp_path, monkeypatch, out):
+    """Every sentence holds the folder's name when that is a dot."""
+    monkeypatch.chdir(tmp_path)
+
+    def restore(job, check):
+        raise UsageError("JPEG cannot hold transparency.")
+
+    (outcome,) = run_jobs([Job(Path("in/a.png"), Path(out) / "a.jpg")], restore)
+    assert outcome.message == "in/a.png: JPEG cannot hold transparency."
 
 
 def test_an_interrupt_ends_work_under_way(tmp_path):

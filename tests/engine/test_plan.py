@@ -78,6 +78,34 @@ def test_an_earlier_save_that_was_found_beats_the_header(jpeg):
     assert "after an earlier save the file's bins are no evidence" in plan.explain()
     asked = make_plan(given, facts, Wishes(constraint="hard"), seen_quality=58.0)
     assert asked.constraint == "hard"
+    # A quality that is asked for does not make the file's bins evidence again.
+    assert make_plan(given, facts, Wishes(quality=90)).constraint == "off"
+
+
+def test_an_unsure_finding_overrules_nothing(jpeg):
+    data = jpeg(quality=60)
+    earlier = EarlierSave(quality=20, row_px=4, column_px=3, confidence=0.6)
+    facts = inspect(data, name="x.jpg").model_copy(update={"earlier_save": earlier})
+    plan = make_plan(read_bytes(data, name="x.jpg"), facts, Wishes(), seen_quality=58.0)
+    assert (plan.quality, plan.constraint) == (60, DEFAULT_CONSTRAINT)
+
+
+def test_other_tables_than_libjpegs_are_no_earlier_save(jpeg):
+    """Where no quality fits the tables, the network's own view is no sign of another save."""
+    data = jpeg(qtables=[[16] * 64, [16] * 64])
+    facts, given = inspect(data, name="x.jpg"), read_bytes(data, name="x.jpg")
+    assert not facts.quality.exact
+    plan = make_plan(given, facts, Wishes(), seen_quality=20.0)
+    assert (plan.quality, plan.quality_source) == (20.0, "network")
+    assert plan.constraint == DEFAULT_CONSTRAINT
+
+
+def test_a_stronger_repair_than_the_files_own_is_not_held_back(jpeg):
+    data = jpeg(quality=60)
+    facts, given = inspect(data, name="x.jpg"), read_bytes(data, name="x.jpg")
+    assert make_plan(given, facts, Wishes(quality=30)).constraint == "off"
+    assert make_plan(given, facts, Wishes(quality=70)).constraint == DEFAULT_CONSTRAINT
+    assert make_plan(given, facts, Wishes(quality=30, constraint="soft")).constraint == "soft"
 
 
 def test_the_constraint_and_why(jpeg):

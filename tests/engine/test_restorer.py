@@ -59,7 +59,8 @@ def test_strength_mixes_with_the_input(restorer, jpeg):
     data = jpeg()
     before = read_bytes(data, name="x").pixels
     none, half, full = (
-        restorer.restore(data, Wishes(strength=s)).picture.pixels for s in (0, 50, 100)
+        restorer.restore(data, Wishes(strength=s, constraint="off")).picture.pixels
+        for s in (0, 50, 100)
     )
     assert np.allclose(none, before, atol=1e-6)
     assert np.allclose(half, (before + full) / 2, atol=1e-6)
@@ -75,6 +76,54 @@ def test_a_session_gives_what_a_restoration_gives(restorer, jpeg, mode):
         anew = restorer.restore(data, Wishes(**wishes | changes))
         assert np.array_equal(once.picture.pixels, anew.picture.pixels)
         assert once.plan == anew.plan
+
+
+def test_a_session_knows_all_whatever_it_was_opened_with(restorer, jpeg):
+    data = jpeg(quality=30)
+    session = restorer.session(data, Wishes(constraint="off", quality=30))
+    result = session.restore(constraint="hard")
+    assert result.plan.constraint == "hard"
+    assert result.inside == 1
+    assert session.facts.looked_back
+
+
+@pytest.mark.parametrize("strength", [100, 50])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_hard_is_hard_at_any_strength(restorer, jpeg, mode, strength):
+    data = jpeg(quality=50, mode=mode)
+    result = restorer.restore(data, Wishes(constraint="hard", strength=strength))
+    assert result.inside == 1
+    assert result.report()["inside_bins"] == 1
+    assert result.plan.half_width == 0.5
+
+
+def test_a_constraint_without_bins_is_refused(restorer, jpeg):
+    opened = restorer.open(jpeg())
+    plan = restorer.plan(opened.picture, opened.facts, Wishes(constraint="hard"))
+    with pytest.raises(ValueError, match="needs the file's bins"):
+        restorer.run(opened.picture, plan)
+
+
+def test_what_cannot_be_is_told_before_any_file_is_read(restorer):
+    with pytest.raises(UsageError, match="--precision half is for PyTorch devices"):
+        restorer.load(Wishes(precision="half"))
+    with pytest.raises(UsageError, match="--tile is a multiple of 16"):
+        restorer.load(Wishes(tile_px=100))
+
+
+def test_the_way_of_a_training_is_shown(restorer):
+    with pytest.raises(UsageError, match="is exported first: restora export"):
+        restorer.load(Wishes(model="run/latest.pt"))
+
+
+def test_int8_is_close_to_float(restorer, jpeg):
+    data = jpeg(200, 240, quality=15)
+    wishes = {"quality": 15, "constraint": "off"}
+    exact, rounded = (
+        restorer.restore(data, Wishes(precision=p, **wishes)) for p in ("float", "int8")
+    )
+    assert rounded.plan.precision == "int8"
+    assert 0 < np.abs(exact.picture.pixels - rounded.picture.pixels).mean() < 1.5 / 255
 
 
 def test_a_session_encodes_once(restorer, jpeg, monkeypatch):

@@ -51,6 +51,9 @@ def compare(
     from restora.images.orientation import apply_orientation
 
     settings = numbers(quality, "--quality")
+    wrong = next((setting for setting in settings if not 1 <= setting <= 100), None)
+    if wrong is not None:
+        raise UsageError(f"--quality is numbers from 1 to 100, not {wrong}.")
     if not 16 <= zoom_size <= 512:
         raise UsageError(f"--zoom-size is from 16 to 512 pixels, not {zoom_size}.")
     corner = None if zoom is None else numbers(zoom, "--zoom")
@@ -97,11 +100,14 @@ def compare(
         largest_px=CELL_PX,
         magnify=MAGNIFY,
     )
-    _save(sheet, sheet_path, session.picture.metadata.icc)
-    _save(close, zoom_path, session.picture.metadata.icc)
+    # The sheet is RGB, of which a gray picture's profile says nothing.
+    icc = session.picture.metadata.icc if session.picture.space == "rgb" else None
+    _save(sheet, sheet_path, icc)
+    _save(close, zoom_path, icc)
     typer.echo(f"{sheet_path}: {len(cells)} pictures", err=True)
+    side = "1 pixel" if window.side_px == 1 else f"{window.side_px} pixels"
     typer.echo(
-        f"{zoom_path}: {window.side_px} pixels from ({window.x}, {window.y}), {MAGNIFY} times",
+        f"{zoom_path}: {side} from ({window.x}, {window.y}), {MAGNIFY} times",
         err=True,
     )
     typer.echo(

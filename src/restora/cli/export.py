@@ -9,8 +9,10 @@ import typer
 
 if TYPE_CHECKING:
     from restora.evaluation.report import Report
+    from restora.networks.weight_files import Loaded
     from restora.weights.cards import Card
 
+RUN_OVERLAP_PX = 64  # of tiles, for the compact sizes
 FORMATS = ("onnx", "onnx-whole", "safetensors")
 
 
@@ -46,7 +48,10 @@ def export(
     trained_on: Annotated[str, typer.Option(help="For a run's card: the device.")] = "",
     history: Annotated[str, typer.Option(help="For a run's card: runs it started from.")] = "",
     curve: Annotated[str, typer.Option(help="For a run's card: what more would give.")] = "",
-    overlap: Annotated[int, typer.Option(help="Overlap of tiles in pixels.")] = 64,
+    overlap: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Overlap of tiles in pixels. Default: 64 for a run, else 128."),
+    ] = None,
     int8_photos: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
@@ -65,10 +70,11 @@ def export(
         list[Path],
         typer.Option(help="Reports of `restora bench --json` for a run's card.", readable=False),
     ] = [],  # noqa: B006 - typer copies it
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Export weights: ONNX of any size with the quality as an input, or safetensors.
 
-    Whatever comes out can go in again.
+    Cards with their files and safetensors can go in again; a whole ONNX file is for others.
     """
     from restora._optional import require
     from restora.errors import UsageError
@@ -78,63 +84,102 @@ def export(
         raise UsageError(f"--format is {', '.join(FORMATS)}, not {format!r}.")
     if released_names and format != "safetensors":
         raise UsageError("--released-names goes with --format safetensors.")
-    from restora.evaluation.report import read_report
-    from restora.networks.weight_files import read_weights, write_safetensors
-    from restora.training.checkpoint import load_checkpoint
-    from restora.training.data import PhotoStore
-    from restora.training.export import Int8Data, export_loaded, export_weight, write_whole
-    from restora.weights.registry import FOLDER
+    from restora.engine.models import DEFAULT_OVERLAP_PX
 
     path = Path(source)
-    if path.suffix == ".pt" and format == "onnx":
-        if not (title and data and trained_on):
-            raise UsageError("A run's card needs --title, --data and --trained-on.")
-        if (int8_photos is None) != (validation is None):
-            raise UsageError("An 8-bit form needs both --int8-photos and --validation.")
+    is_run = path.suffix == ".pt"
+    if is_run and format == "onnx" and not (title and data and trained_on):
+        raise UsageError("A run's card needs --title, --data and --trained-on.")
+    if (int8_photos is None) != (validation is None):
+        raise UsageError("An 8-bit form needs both --int8-photos and --validation.")
+    if not (is_run and format == "onnx") and (
+        data or trained_on or history or curve or bench or int8_photos
+    ):
+        raise UsageError(
+            "--data, --trained-on, --history, --curve, --bench and --int8-photos are for the card "
+            "of a run, so for a run's .pt and --format onnx."
+        )
+    from restora.evaluation.report import read_report
+    from restora.networks.weight_files import write_safetensors
+    from restora.training.data import PhotoStore
+    from restora.training.export import Int8Data, export_loaded, export_weight, write_whole
+
+    loaded, stem = _read(path)
+    stem = name or stem
+    suffix = {"onnx": ".json", "onnx-whole": ".onnx", "safetensors": ".safetensors"}[format]
+    target = out / f"{stem}{suffix}"
+    _make_folder(out)
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} is there already; --overwrite replaces it.")
+    if format == "safetensors":
+        write_safetensors(target, loaded.config, loaded.weights, released=released_names)
+    elif format == "onnx-whole":
+        write_whole(target, loaded.config, loaded.weights)
+    elif is_run:
         int8 = None
         if int8_photos is not None and validation is not None:
             int8 = Int8Data(PhotoStore.open(int8_photos, cache=cache), validation)
+        from restora.training.checkpoint import load_checkpoint
+
         card = export_weight(
             load_checkpoint(path),
             out,
+            name=stem,
             title=title,
             data=data,
             device=trained_on,
             history=history,
             curve=curve,
-            overlap_px=overlap,
+            overlap_px=overlap or RUN_OVERLAP_PX,
             scores={k: v for report in bench for k, v in card_scores(read_report(report)).items()},
             int8=int8,
         )
         _tell(out, card)
         return
+    elif loaded.kind == "onnx":
+        raise UsageError(f"{source}: this is such an export already; copy the card and its files.")
+    else:
+        card = export_loaded(
+            loaded,
+            out,
+            name=stem,
+            title=title or f"FBCNN from {path.name}",
+            overlap_px=overlap or DEFAULT_OVERLAP_PX,
+            source=f"exported from {path.name}",
+        )
+        _tell(out, card)
+        return
+    typer.echo(f"{target}: {target.stat().st_size / 1e6:.2f} MB")
+
+
+def _read(path: Path) -> tuple[Loaded, str]:
+    """The weights of a run, a file, or a name that ships; and what to call them.
+
+    Raises:
+        UsageError: There is no such name.
+    """
+    from restora.errors import UsageError
+    from restora.networks.weight_files import Loaded, read_weights
+    from restora.training.checkpoint import load_checkpoint
+    from restora.weights.registry import FOLDER, MODELS
+
     if path.suffix == ".pt":
         checkpoint = load_checkpoint(path)
-        config, weights = checkpoint.recipe.network, checkpoint.average
-        stem = name or checkpoint.recipe.name
-    else:
-        ships = not path.suffix and (FOLDER / f"{source}.json").is_file()
-        loaded = read_weights(FOLDER / f"{source}.json" if ships else path)
-        config, weights, stem = loaded.config, loaded.weights, name or path.stem
-        if format == "onnx":
-            card = export_loaded(
-                loaded,
-                out,
-                name=stem,
-                title=title or f"FBCNN from {path.name}",
-                overlap_px=overlap,
-                source=f"exported from {path.name}",
-            )
-            _tell(out, card)
-            return
-    out.mkdir(parents=True, exist_ok=True)
-    if format == "safetensors":
-        target = out / f"{stem}.safetensors"
-        write_safetensors(target, config, weights, released=released_names)
-    else:
-        target = out / f"{stem}.onnx"
-        write_whole(target, config, weights)
-    typer.echo(f"{target}: {target.stat().st_size / 1e6:.2f} MB")
+        recipe = checkpoint.recipe
+        return Loaded(recipe.network, checkpoint.average, "safetensors"), recipe.name
+    names = [weight for model in MODELS for weight in model.weights]
+    if not path.suffix and str(path) not in names:
+        raise UsageError(f"There is no weight named {str(path)!r}; known are {', '.join(names)}.")
+    return read_weights(path if path.suffix else FOLDER / f"{path}.json"), path.stem
+
+
+def _make_folder(folder: Path) -> None:
+    from restora.errors import OutputError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: the folder cannot be made ({error.strerror}).") from error
 
 
 def _tell(out: Path, card: Card) -> None:

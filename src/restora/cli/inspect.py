@@ -33,16 +33,14 @@ def inspect(
         if json:
             typer.echo(facts.model_dump_json())
         else:
-            _print_table(str(file), facts.rows())
+            _print_lines(str(file), facts.rows())
     if failed:
         raise typer.Exit(1)
 
 
-def _print_table(title: str, rows: list[tuple[str, str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+def _print_lines(title: str, rows: list[tuple[str, str]]) -> None:
+    # Plain text: names and comments are strangers' words, which Rich would read as markup.
+    width = max(len(label) for label, _ in rows)
+    typer.echo(title)
     for label, text in rows:
-        table.add_row(label, text)
-    Console(soft_wrap=True).print(table)
+        typer.echo(f"{label.ljust(width)}  {text}")

@@ -102,7 +102,7 @@ def restore(
     # Pictures side by side share the cores; one picture alone takes them all.
     threads = 0 if jobs == 1 else max(1, (os.cpu_count() or 1) // jobs)
     restorer = Restorer(device=device, threads=threads)
-    restorer.load(model)  # a device or an extra that is missing is told once, not for every file
+    restorer.load(wishes)  # a device or an extra that is missing is told once, not for every file
     existing: Existing = "overwrite" if overwrite else "skip" if skip_existing else "refuse"
     with show_outcomes(found, explain=explain, json=json) as screen:
 

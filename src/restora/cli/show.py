@@ -120,7 +120,7 @@ def show_outcomes(found: Found, *, explain: bool, json: bool) -> Iterator[Screen
     """
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # a file may be called "[red].jpg"
         BarColumn(),
         MofNCompleteColumn(),
         _Rate(),

@@ -100,8 +100,8 @@ def _work(job: Job, restore: Callable[[Job], dict[str, object]], existing: Exist
 
 
 def _named(message: str, job: Job) -> str:
-    """The message, led by the picture's name unless it is in there."""
-    if str(job.source) in message or str(job.target.parent) in message:
+    """The message, led by the picture's name unless it or its result's is in there."""
+    if str(job.source) in message or str(job.target) in message:
         return message
     return f"{job.source}: {message}"
 

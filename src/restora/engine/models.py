@@ -11,7 +11,7 @@ from restora._optional import require
 from restora.engine.backend import Backend
 from restora.engine.backend_ort import OrtBackend
 from restora.errors import UsageError
-from restora.weights.registry import Model, find_model, load_card, load_weight
+from restora.weights.registry import FOLDER, Model, find_model, load_card, load_weight
 
 if TYPE_CHECKING:
     from restora.networks.weight_files import Loaded
@@ -49,11 +49,14 @@ def resolve_model(name: str) -> Model:
         WeightsError: The file holds no weights Restora can use.
     """
     path = Path(name)
-    if path.suffix not in (".json", ".onnx", *TORCH_SUFFIXES):
+    suffix = path.suffix.lower()
+    if suffix not in (".json", ".onnx", ".pt", *TORCH_SUFFIXES):
         return find_model(name)
+    if suffix == ".pt":
+        raise UsageError(f"{name}: a training's checkpoint is exported first: restora export.")
     if not path.is_file():
         raise UsageError(f"{name}: there is no such file of weights.")
-    if path.suffix == ".onnx":
+    if suffix == ".onnx":
         raise UsageError(f"{name}: give the card beside it (.json), which names all its files.")
     channels = weight_facts(name).channels
     return Model(
@@ -66,7 +69,7 @@ def resolve_model(name: str) -> Model:
 
 def weight_facts(weight: str) -> WeightFacts:
     """What is known of a weight: the name of one that ships, or a path."""
-    if weight.endswith(TORCH_SUFFIXES):
+    if _is_torch(weight):
         return WeightFacts(_read(weight).config.channels, DEFAULT_OVERLAP_PX, torch=True)
     card = load_card(weight)
     return WeightFacts(card.channels, card.overlap_px, card.int8_loss_db)
@@ -86,22 +89,24 @@ def open_backend(weight: str, *, device: str, threads: int, precision: Precision
         UsageError: There is no such device here.
         WeightsError: The weight cannot be read.
     """
-    if device == "cpu" and not weight.endswith(TORCH_SUFFIXES):
+    if device == "cpu" and not _is_torch(weight):
         form = ".int8" if precision == "int8" else ""
         encoder, decoder = (load_weight(weight, part + form) for part in ("encoder", "decoder"))
         return OrtBackend(encoder, decoder, threads=threads)
     require("torch", extra="train")
     from restora.engine.backend_torch import TorchBackend  # noqa: PLC0415 - needs PyTorch
-    from restora.networks.fbcnn import FBCNNConfig  # noqa: PLC0415
-    from restora.networks.onnx_weights import read_onnx_weights  # noqa: PLC0415
 
-    if weight.endswith(TORCH_SUFFIXES):
-        config, weights = _read(weight).config, _read(weight).weights
-    else:
-        config = FBCNNConfig.model_validate(load_card(weight).training.recipe["network"])
-        parts = [load_weight(weight, part) for part in ("encoder", "decoder")]
-        weights = read_onnx_weights(parts, config)
-    return TorchBackend(config, weights, device=device, half=precision == "half")
+    loaded = _read(weight if _is_path(weight) else str(FOLDER / f"{weight}.json"))
+    half = precision == "half"
+    return TorchBackend(loaded.config, loaded.weights, device=device, half=half)
+
+
+def _is_torch(weight: str) -> bool:
+    return weight.lower().endswith(TORCH_SUFFIXES)
+
+
+def _is_path(weight: str) -> bool:
+    return _is_torch(weight) or weight.endswith(".json")
 
 
 def _read(weight: str) -> Loaded:

@@ -15,10 +15,11 @@ from restora.engine.ensemble import Ensemble
 from restora.engine.estimate import estimate_quality
 from restora.engine.machine import this_machine
 from restora.engine.models import Precision, open_backend, resolve_model
-from restora.engine.plan import Machine, Plan, Wishes, make_plan
+from restora.engine.plan import Machine, Plan, Wishes, check_wishes, make_plan
 from restora.engine.render import Memory, Progress, render
 from restora.engine.routes import choose_route, split
 from restora.engine.session import Session
+from restora.engine.tiles import lay_axis
 from restora.images import Picture, read_bytes, read_file, write
 from restora.jpeg import JpegFacts, inspect
 from restora.jpeg.constraint import Bins, NoBins, inside_share, read_bins
@@ -133,7 +134,11 @@ class Restorer:
         started = time.monotonic()
         wishes = (wishes or Wishes()).checked()
         resolve_model(wishes.model)  # a wrong name is told before a large file is decoded
-        opened = self.open(source, wishes, name=name, salvage=salvage, max_pixels=max_pixels)
+        # What nobody asks for is not searched: neither to choose a quality nor the constraint.
+        history = wishes.quality is None or wishes.constraint == "auto"
+        opened = self.open(
+            source, name=name, salvage=salvage, max_pixels=max_pixels, history=history
+        )
         accept(opened.picture)
         plan = self.plan(opened.picture, opened.facts, wishes, no_bins=opened.no_bins)
         return self.finish(opened, plan, started=started, progress=progress)
@@ -156,19 +161,23 @@ class Restorer:
             UsageError: A wish makes no sense.
         """
         wishes = (wishes or Wishes()).checked()
-        opened = self.open(source, wishes, name=name, max_pixels=max_pixels)
+        opened = self.open(source, name=name, max_pixels=max_pixels)
         return Session(self, opened, wishes)
 
     def open(
         self,
         source: str | Path | bytes,
-        wishes: Wishes,
         *,
         name: str = "picture",
         salvage: bool = False,
         max_pixels: int | None = None,
+        history: bool = True,
     ) -> Opened:
-        """Read a file, and look at what it knows; arguments as for :meth:`restore`.
+        """Read a file, and look at what it knows.
+
+        Args:
+            source, name, salvage, max_pixels: As for :meth:`restore`.
+            history: Also look for an earlier save.
 
         Raises:
             InputError: The file cannot be used.
@@ -181,24 +190,26 @@ class Restorer:
         picture = read_bytes(data, name=name, salvage=salvage, **limit)
         if picture.format not in ("JPEG", "MPO"):
             return Opened(picture, None, None, None)
-        # An earlier save matters to the quality that is chosen and to the constraint.
-        history = wishes.quality is None or wishes.constraint == "auto"
         facts = inspect(data, name=name, history=history)
         try:
-            bins = read_bins(data, facts) if wishes.constraint != "off" else None
+            bins = read_bins(data, facts)
         except NoBins as reason:
             return Opened(picture, facts, None, str(reason))
         return Opened(picture, facts, bins, None)
 
-    def load(self, model: str) -> None:
+    def load(self, wishes: Wishes) -> None:
         """Load the networks of a model now instead of with the first picture.
 
         Raises:
             MissingExtra: The device needs PyTorch, which is not installed.
-            UsageError: There is no such model, or no such device here.
+            UsageError: There is no such model or no such device here, or the model cannot do what
+                is wished.
         """
-        for weight in resolve_model(model).weights:
-            self._backend(weight, "float")
+        weights = resolve_model(wishes.model).weights
+        precision, overlap_px = check_wishes(wishes, weights, self._machine)
+        lay_axis(wishes.tile_px, tile_px=wishes.tile_px, overlap_px=overlap_px)
+        for weight in weights:
+            self._backend(weight, precision)
 
     def plan(
         self,
@@ -209,14 +220,18 @@ class Restorer:
         no_bins: str | None = None,
     ) -> Plan:
         """Decide what to do with a picture; see :func:`restora.engine.plan.make_plan`."""
-        seen = None
-        if wishes.quality is None:
-            route, weights, _ = choose_route(picture, resolve_model(wishes.model))
-            planes = split(picture.pixels, route)[0]
-            seen = estimate_quality(planes, self._backend(weights[0], "float"))
+        seen = self.see(picture, wishes)
         return make_plan(
             picture, facts, wishes, seen_quality=seen, no_bins=no_bins, machine=self._machine
         )
+
+    def see(self, picture: Picture, wishes: Wishes) -> float | None:
+        """The quality the network sees in a picture, 1-100; None where one is asked for."""
+        if wishes.quality is not None:
+            return None
+        route, weights, _ = choose_route(picture, resolve_model(wishes.model))
+        planes = split(picture.pixels, route)[0]
+        return estimate_quality(planes, self._backend(weights[0], "float"))
 
     def run(
         self,
@@ -227,7 +242,15 @@ class Restorer:
         memory: Memory | None = None,
         progress: Progress = lambda *_: None,
     ) -> Picture:
-        """Carry out a plan; see :func:`restora.engine.render.render`."""
+        """Carry out a plan; see :func:`restora.engine.render.render`.
+
+        Args:
+            picture, plan, memory, progress: What to do, and with what.
+            bins: The file's bins; needed where the plan has a constraint.
+
+        Raises:
+            ValueError: They are missing.
+        """
         backends = [self._backend(weight, plan.precision) for weight in plan.weights]
         if plan.ensemble > 1:
             backends = [Ensemble(backend, plan.ensemble) for backend in backends]

@@ -32,7 +32,8 @@ class Session:
         self._opened = opened
         self._wishes = wishes
         self._memory: Memory = {}
-        self._plan = restorer.plan(opened.picture, opened.facts, wishes, no_bins=opened.no_bins)
+        self._seen = restorer.see(opened.picture, wishes)
+        self._plan = self._planned(wishes)
 
     @property
     def picture(self) -> Picture:
@@ -73,16 +74,17 @@ class Session:
         changes = {name: value for name, value in asked.items() if value is not None}
         plan = self._plan
         if changes:
-            wishes = Wishes.model_validate(self._wishes.model_dump() | changes)
-            # What the network sees was asked once, for the plan; it does not depend on wishes.
-            plan = make_plan(
-                self.picture,
-                self.facts,
-                wishes,
-                seen_quality=self._plan.quality,
-                no_bins=self._opened.no_bins,
-                machine=self._restorer.machine,
-            )
+            plan = self._planned(Wishes.model_validate(self._wishes.model_dump() | changes))
         return self._restorer.finish(
             self._opened, plan, started=started, memory=self._memory, progress=progress
+        )
+
+    def _planned(self, wishes: Wishes) -> Plan:
+        return make_plan(
+            self.picture,
+            self.facts,
+            wishes,
+            seen_quality=self._seen,
+            no_bins=self._opened.no_bins,
+            machine=self._restorer.machine,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ def busiest_window(a: Pixels, b: Pixels, *, side_px: int) -> Window:
 def contact_sheet(
     pictures: Sequence[tuple[str, Pixels]], *, columns: int, largest_px: int, magnify: int = 1
 ) -> Image.Image:
-    """Lay pictures out in rows, each with its label below.
+    """Lay pictures out in rows, each with its label below; columns are as wide as the widest label.
 
     Args:
         pictures: Labels and pictures, ``(H, W, 1 or 3)`` in 0-1, all of one size.
@@ -65,9 +66,11 @@ def contact_sheet(
     width, height = cells[0][1].size
     columns = min(columns, len(cells))
     rows = -(-len(cells) // columns)
-    step_x, step_y = width + GAP_PX, height + LABEL_PX + GAP_PX
+    font = ImageFont.load_default(FONT_PX)
+    widest = max(math.ceil(font.getlength(label)) for label, _ in cells)
+    step_x, step_y = max(width, widest) + GAP_PX, height + LABEL_PX + GAP_PX
     sheet = Image.new("RGB", (columns * step_x + GAP_PX, rows * step_y + GAP_PX), PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT_PX)
+    draw = ImageDraw.Draw(sheet)
     for number, (label, image) in enumerate(cells):
         row, column = divmod(number, columns)
         x, y = GAP_PX + column * step_x, GAP_PX + row * step_y

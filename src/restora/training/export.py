@@ -93,6 +93,7 @@ def export_weight(
     checkpoint: Checkpoint,
     folder: Path,
     *,
+    name: str | None = None,
     title: str,
     data: str,
     device: str,
@@ -107,6 +108,7 @@ def export_weight(
     Args:
         checkpoint: The training.
         folder: Where the files go.
+        name: What it is called; None takes the recipe's name.
         title, data, device, history, curve, scores: For the card; see
             :class:`restora.weights.cards.Card`.
         overlap_px: Overlap of tiles that hides their borders.
@@ -124,7 +126,11 @@ def export_weight(
         curve=curve,
     )
     card = _card(
-        network, checkpoint.recipe.name, title=title, training=training, overlap_px=overlap_px
+        network,
+        name or checkpoint.recipe.name,
+        title=title,
+        training=training,
+        overlap_px=overlap_px,
     )
     return _write(network, card.model_copy(update={"scores": scores or {}}), folder, int8)
 
@@ -152,7 +158,7 @@ def export_loaded(
         history=source,
     )
     card = _card(network, name, title=title, training=training, overlap_px=overlap_px)
-    return _write(network, card, folder)
+    return _write(network, card.model_copy(update={"licence": "not known here"}), folder)
 
 
 def _card(network: FBCNN, name: str, *, title: str, training: Training, overlap_px: int) -> Card:

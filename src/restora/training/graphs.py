@@ -5,6 +5,7 @@ Shapes: N pictures, C channels, H×W pixels. Pixels are 0-1, quality is 1-100.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -108,6 +109,7 @@ def trace(network: FBCNN, part: Part) -> Any:
             )
             shapes = (steps, each, {0: batch})
             names = (["picture", *features, "quality"], ["restored"])
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, aloud
     with warnings.catch_warnings():  # the exporter warns about its own insides
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

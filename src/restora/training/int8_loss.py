@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from restora.degradations.jpeg import compress
 from restora.engine.backend import PREDICT, Backend
+from restora.errors import InputError
 from restora.training.data import validation_pictures
 
 QUALITIES = (10, 20, 30, 40)
@@ -24,8 +25,15 @@ def measure_loss(exact: Backend, rounded: Backend, folder: Path) -> float:
 
     Returns:
         The largest of the four mean losses, no less than 0.
+
+    Raises:
+        InputError: The folder holds no pictures.
     """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder of clean pictures.")
     clean = list(validation_pictures(folder, channels=exact.channels))
+    if not clean:
+        raise InputError(f"{folder}: holds no clean pictures to measure on.")
     losses = []
     for quality in QUALITIES:
         scores = [

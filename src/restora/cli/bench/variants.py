@@ -7,6 +7,8 @@ of :class:`~restora.engine.plan.Wishes` is known by its name.
 from __future__ import annotations
 
 import difflib
+import shlex
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from restora.engine.models import resolve_model
-from restora.engine.plan import Plan, Wishes
+from restora.engine.plan import HALF_WIDTH, Constraint, Plan, Wishes
 from restora.engine.restorer import Restorer
 from restora.errors import InputError, UsageError
 from restora.images import Picture, read_bytes
@@ -49,18 +51,31 @@ class Variant:
 
 
 def _blind(restorer: Restorer, file: bytes, wishes: Wishes) -> Repaired:
-    constraint = wishes.constraint if wishes.constraint in ("soft", "hard") else None
-    if constraint is None:
+    if wishes.constraint not in ("soft", "hard"):
         picture = read_bytes(file, name="bench")
         plan = restorer.plan(picture, None, wishes)
         return restorer.run(picture, plan), plan
-    # The bins are the file's, the quality is the network's: two things a header holds. With a
-    # quality asked for, opening does not search for earlier saves, of which blind knows nothing.
-    opened = restorer.open(file, wishes.model_copy(update={"quality": 50}), name="bench")
+    constraint: Constraint = "soft" if wishes.constraint == "soft" else "hard"
+    # The bins are the file's, the quality is the network's: two things a header holds. Blind knows
+    # nothing of earlier saves, so they are not looked for.
+    opened = restorer.open(file, name="bench", history=False)
     plan = restorer.plan(opened.picture, None, wishes)
-    if opened.bins is not None:  # some files have none that can be used
-        plan = plan.model_copy(update={"constraint": constraint})
+    if opened.bins is not None:
+        plan = _held(plan, constraint, "measured, with the file's bins")
+    elif opened.no_bins is not None:  # a JPEG, which the plan was not told
+        plan = _held(plan, "off", opened.no_bins)
     return restorer.run(opened.picture, plan, bins=opened.bins), plan
+
+
+def _held(plan: Plan, constraint: Constraint, why: str) -> Plan:
+    """The plan with another constraint, and the reason for it in place of its own."""
+    others = [reason for reason in plan.reasons if not reason.startswith("constraint")]
+    update = {
+        "constraint": constraint,
+        "half_width": HALF_WIDTH[constraint],
+        "reasons": (*others, f"constraint {constraint}: {why}"),
+    }
+    return plan.model_copy(update=update)
 
 
 def _header(restorer: Restorer, file: bytes, wishes: Wishes) -> Repaired:
@@ -88,7 +103,7 @@ def read_variants(texts: Sequence[str], model: str) -> dict[str, Variant]:
     """Variants by the name for the table.
 
     Args:
-        texts: Each a mode, then wishes as ``name=value``.
+        texts: Each a mode, then wishes as ``name=value``, quoted as in a shell.
         model: The model of those that name none.
 
     Raises:
@@ -97,12 +112,14 @@ def read_variants(texts: Sequence[str], model: str) -> dict[str, Variant]:
     >>> list(read_variants(["blind", "tool ensemble=8"], "fbcnn"))
     ['Restora fbcnn, blind', 'Restora fbcnn, tool ensemble=8']
     """
+    read = [_read(text, model) for text in texts]
+    ends = Counter(path.name for path in {Path(variant.wishes.model) for variant in read})
     found: dict[str, Variant] = {}
-    for text in texts:
-        variant = _read(text, model)
+    for text, variant in zip(texts, read, strict=True):
         words = "" if [text] == ["blind"] == list(texts) else f", {variant.words}"
-        # A path is long; its end tells it apart.
-        name = f"Restora {Path(variant.wishes.model).name}{words}"
+        # A path is long; mostly its end tells it apart.
+        path = Path(variant.wishes.model)
+        name = f"Restora {path if ends[path.name] > 1 else path.name}{words}"
         if name in found:
             raise UsageError(f"--variant {text!r} is asked for twice.")
         found[name] = variant
@@ -143,7 +160,7 @@ def to_bytes(picture: Picture) -> NDArray[np.uint8]:
 
 
 def _read(text: str, model: str) -> Variant:
-    mode, *pairs = text.split() or [""]
+    mode, *pairs = _words(text) or [""]
     if mode not in MODES:
         raise UsageError(f"--variant begins with {' or '.join(MODES)}, not {mode!r}.")
     asked: dict[str, Any] = {"model": model}
@@ -161,6 +178,14 @@ def _read(text: str, model: str) -> Variant:
     resolve_model(wishes.model)  # a wrong name is told before anything is measured
     kept = [pair for pair in pairs if not pair.startswith("model=")]
     return Variant(mode, wishes, " ".join([mode, *kept]))
+
+
+def _words(text: str) -> list[str]:
+    """The words of a variant; quotes keep together what holds spaces, such as a path."""
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise UsageError(f"--variant {text!r}: a quote or a backslash is left open.") from None
 
 
 def _value(key: str, text: str) -> object:
