@@ -57,8 +57,9 @@ def _section(slug: str, title: str, caption: str, command: str, *, data: bool = 
 
 
 THREE = "--variant blind --variant tool --variant 'tool ensemble=8'"
+FIVE = f"{THREE} --variant 'blind precision=int8' --variant 'tool constraint=hard'"
 SECTIONS = (
-    _section("gray-live1", "Gray, LIVE1", "", f"jpeg-gray --set live1 {THREE} --estimate"),
+    _section("gray-live1", "Gray, LIVE1", "", f"jpeg-gray --set live1 {FIVE} --estimate"),
     _section("gray-classic5", "Gray, Classic5", "", f"jpeg-gray --set classic5 {THREE}"),
     _section(
         "gray-bsds500",
@@ -66,7 +67,7 @@ SECTIONS = (
         "Networks trained on all of BSD have seen these pictures; ours have not.",
         "jpeg-gray --set bsds500 --variant blind --variant tool",
     ),
-    _section("color-live1", "Colour, LIVE1", "", f"jpeg-color --set live1 {THREE} --estimate"),
+    _section("color-live1", "Colour, LIVE1", "", f"jpeg-color --set live1 {FIVE} --estimate"),
     _section(
         "color-bsds500",
         "Colour, BSDS500",
