@@ -197,7 +197,7 @@ def card_scores(report: Report) -> dict[str, dict[str, float]]:
     for row in report.rows:
         if row.method == PLAIN_JPEG:
             continue
-        variant = row.method.partition(", ")[2]
+        variant = row.method.partition(", ")[2] or "blind"  # alone it has no name
         measured = " ".join(filter(None, (report.protocol, report.set, variant)))
         cell = str(row.setting).replace("QF ", "QF")
         scores.setdefault(measured, {})[cell] = round(row.psnr, 2)

@@ -54,7 +54,7 @@ def shipped_points(protocol: ProtocolName, test_set: SetName, quality: int) -> l
     points = []
     for weight in dict.fromkeys(weight for model in MODELS for weight in model.weights):
         card = load_card(weight)
-        score = card.scores.get(f"{protocol} {test_set}", {}).get(f"QF{quality}")
+        score = card.scores.get(f"{protocol} {test_set} blind", {}).get(f"QF{quality}")
         if card.channels == channels and score is not None:
             points.append(CostPoint(weight, card.macs_per_pixel, score))
     return points

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import Image
 
 from restora.jpeg.facts import JpegFacts
 from restora.jpeg.history import find_earlier_save
@@ -26,6 +25,8 @@ def look_back(data: bytes, facts: JpegFacts) -> JpegFacts:
     table = facts.table(0)
     if table is None:
         return facts
+    from PIL import Image  # noqa: PLC0415 - the other facts need no decoder
+
     try:
         with Image.open(io.BytesIO(data)) as image:
             image.draft("L", image.size)  # the decoder's own luma, untouched by conversions
