@@ -17,6 +17,8 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
+        # PyTorch has a class of its own for each way: no such name or number, built without CUDA,
+        # a backend whose kernels are missing.
         first_line = str(error).splitlines()[0]
         raise UsageError(f"PyTorch cannot use the device {name!r} here: {first_line}") from error
     return device
