@@ -156,6 +156,7 @@ def test_bad_input_gets_one_clear_sentence(folder, arguments, code, message):
     assert not (folder / "o.png").exists()
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_leaves_no_half_file(tmp_path):
     """Ctrl-C in the middle of a picture of many tiles: soon over, said, 130, nothing half done."""
     import signal

@@ -75,6 +75,7 @@ def test_a_failure_names_its_picture(tmp_path, monkeypatch, out):
     assert outcome.message == "in/a.png: JPEG cannot hold transparency."
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_work_under_way(tmp_path):
     """The check handed to a running picture raises, so that nobody waits for the picture's end."""
     started, ended = threading.Event(), []

@@ -170,6 +170,9 @@ def test_a_large_picture_is_done_in_parts(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr("restora.jpeg.constraint._PART_PX", 1)
             assert np.abs(constrain(restored, bins, mode=mode) - at_once).max() < 1e-5
+            in_place = restored.copy()
+            constrain(in_place, bins, mode=mode, out=in_place)
+            assert np.abs(in_place - at_once).max() < 1e-5
 
 
 def test_edges_filled_with_something_else_are_left_alone():

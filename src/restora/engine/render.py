@@ -68,10 +68,12 @@ def render(
 
         restored.append(run_tiled(planes, operator, grid, batch=batch, progress=advance))
     pixels = join(restored, plan.route, picture.pixels)
-    if plan.strength != 100:
-        pixels = picture.pixels + share * (pixels - picture.pixels)
+    if plan.strength != 100:  # in place, here and below: a picture may be most of the memory
+        pixels -= picture.pixels
+        pixels *= share
+        pixels += picture.pixels
     if plan.constraint != "off":
         if bins is None:
             raise ValueError("a plan with a constraint needs the file's bins")
-        pixels = constrain(pixels, bins, mode=plan.constraint, half_width=plan.half_width)
+        constrain(pixels, bins, mode=plan.constraint, half_width=plan.half_width, out=pixels)
     return picture.with_pixels(pixels)

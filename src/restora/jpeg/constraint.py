@@ -104,6 +104,7 @@ def constrain(
     mode: Literal["soft", "hard"] = "soft",
     half_width: float = 0.5,
     bits: Literal[8, 16] = 8,
+    out: Floats | None = None,
 ) -> Floats:
     """Keep a restored picture to what its file says.
 
@@ -125,6 +126,7 @@ def constrain(
         half_width: In quantisation steps. 0.5 is the whole bin, as far as the truth may lie; less
             draws the picture closer to the file.
         bits: With ``hard``, what will be written. At 8 the result holds whole 255ths.
+        out: Where the result goes, of the same shape; may be ``pixels`` itself. None: a new array.
 
     Returns:
         Pixels of the same shape.
@@ -133,7 +135,8 @@ def constrain(
         ValueError: The picture does not fit the bins.
     """
     _check(pixels, bins)
-    out = np.empty_like(pixels)
+    if out is None:
+        out = np.empty_like(pixels)
     for area, part in _parts(bins):
         levels = project(pixels[area] * np.float32(255), part, half_width=half_width)
         np.clip(levels, 0, 255, out=levels)
