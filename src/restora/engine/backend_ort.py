@@ -25,8 +25,8 @@ class OrtBackend:
         Raises:
             WeightsError: The bytes are not a network Restora can run.
         """
-        self._encoder = _load(encoder, threads)
-        self._decoder = _load(decoder, threads)
+        self._encoder = load_session(encoder, threads)
+        self._decoder = load_session(decoder, threads)
         quality = next(i for i in self._decoder.get_inputs() if i.name == "quality")
         self._one_quality = quality.shape == [1]
         self._features = [output.name for output in self._encoder.get_outputs()][:-1]
@@ -69,7 +69,12 @@ class OrtBackend:
             raise
 
 
-def _load(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+def load_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """An ONNX file, ready to run on the CPU as all networks here do.
+
+    Raises:
+        WeightsError: The bytes are not a network Restora can run.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3

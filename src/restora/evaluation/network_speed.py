@@ -20,11 +20,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from restora._optional import require
+from restora.engine.backend_ort import load_session
 from restora.errors import RestoraError
 from restora.weights.registry import MODELS, load_card, load_weight
 
@@ -245,12 +245,7 @@ def _high_water_bytes() -> int:
 
 def _load(models: Sequence[bytes], *, threads: int) -> Callable[[Arrays], Arrays]:
     """The files of a network as one function from its inputs to all it gives, by name."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    options.enable_cpu_mem_arena = False  # as the engine does
-    providers = ["CPUExecutionProvider"]
-    sessions = [onnxruntime.InferenceSession(model, options, providers) for model in models]
+    sessions = [load_session(model, threads) for model in models]
 
     def run(inputs: Arrays) -> Arrays:
         known = dict(inputs)
