@@ -51,16 +51,26 @@ class Section:
     caption: str
     arguments: tuple[str, ...]
     data: bool = True  # takes --data and --limit
+    plots: tuple[str, ...] = ()  # arguments of ``restora bench plot``, the file left out
 
 
-def _section(slug: str, title: str, caption: str, command: str, *, data: bool = True) -> Section:
-    return Section(slug, title, caption, tuple(shlex.split(command)), data=data)
+def _section(
+    slug: str, title: str, caption: str, command: str, *, data: bool = True, plots: str = ""
+) -> Section:
+    drawn = tuple(part.strip() for part in plots.split(";") if part)
+    return Section(slug, title, caption, tuple(shlex.split(command)), data, drawn)
 
 
 THREE = "--variant blind --variant tool --variant 'tool ensemble=8'"
 FIVE = f"{THREE} --variant 'blind precision=int8' --variant 'tool constraint=hard'"
 SECTIONS = (
-    _section("gray-live1", "Gray, LIVE1", "", f"jpeg-gray --set live1 {FIVE} --estimate"),
+    _section(
+        "gray-live1",
+        "Gray, LIVE1",
+        "",
+        f"jpeg-gray --set live1 {FIVE} --estimate",
+        plots="gains benchmarks/gray-live1.json; cost",
+    ),
     _section("gray-classic5", "Gray, Classic5", "", f"jpeg-gray --set classic5 {THREE}"),
     _section(
         "gray-bsds500",
@@ -68,7 +78,13 @@ SECTIONS = (
         "Networks trained on all of BSD have seen these pictures; ours have not.",
         "jpeg-gray --set bsds500 --variant blind --variant tool",
     ),
-    _section("color-live1", "Colour, LIVE1", "", f"jpeg-color --set live1 {FIVE} --estimate"),
+    _section(
+        "color-live1",
+        "Colour, LIVE1",
+        "",
+        f"jpeg-color --set live1 {FIVE} --estimate",
+        plots="gains benchmarks/color-live1.json; cost --color",
+    ),
     _section(
         "color-bsds500",
         "Colour, BSDS500",
@@ -146,7 +162,10 @@ def main() -> None:
             continue
         made[section.slug] = _measure(section, kept, asked)
         made_path.write_text(json.dumps(made, indent=2) + "\n")  # a later failure loses nothing
-    page = [INTRO, *(_drawn(section, kept, made) for section in SECTIONS if section.slug in made)]
+    page = [
+        INTRO,
+        *(_drawn(section, asked.out, made) for section in SECTIONS if section.slug in made),
+    ]
     (asked.out / "benchmarks.md").write_text("\n".join(page))
 
 
@@ -182,26 +201,34 @@ def _measure(section: Section, kept: Path, asked: argparse.Namespace) -> dict[st
     return {"command": f"restora {shlex.join(shown)}", "seconds": seconds}
 
 
-def _drawn(section: Section, kept: Path, made: dict[str, dict[str, object]]) -> str:
-    """The section as Markdown, its tables from the report that is kept."""
-    report = kept / f"{section.slug}.json"
+def _drawn(section: Section, out: Path, made: dict[str, dict[str, object]]) -> str:
+    """The section as Markdown, its tables and plots from the report that is kept."""
+    report = out / "benchmarks" / f"{section.slug}.json"
     tables = _restora(["bench", "show", str(report), "--markdown"])
     seconds = int(str(made[section.slug]["seconds"]))
     lines = [f"## {section.title}", ""]
     if section.caption:
         lines += [section.caption, ""]
     lines += [f"    {made[section.slug]['command']}", "", tables.strip(), ""]
+    for plot in section.plots:
+        kind = plot.split()[0]
+        command = ["bench", "plot", *shlex.split(plot)]
+        command += ["-o", f"benchmarks/{section.slug}-{kind}.svg"]
+        _restora(command, folder=out)
+        lines += [f"    restora {shlex.join(command)}", ""]
+        lines += [f"![{section.title}, {kind}](benchmarks/{section.slug}-{kind}.svg)", ""]
     lines += [f"Measured in {seconds // 60} min {seconds % 60} s.", ""]
     return "\n".join(lines)
 
 
-def _restora(arguments: list[str]) -> str:
-    """What the command prints; ends the program where it fails."""
+def _restora(arguments: list[str], *, folder: Path | None = None) -> str:
+    """What the command prints, run in a folder; ends the program where it fails."""
     done = subprocess.run(
         [sys.executable, "-m", "restora.cli.main", *arguments],
         stdout=subprocess.PIPE,
         text=True,
         check=False,
+        cwd=folder,
     )
     if done.returncode != 0:
         sys.exit(f"restora {shlex.join(arguments)} ended with {done.returncode}")

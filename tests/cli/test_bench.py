@@ -204,3 +204,26 @@ def test_a_json_file_that_cannot_be_written_is_told_first(testsets):
     done = run("jpeg-gray", "--data", testsets, "--json", testsets / "none" / "r.json")
     assert (done.returncode, done.stdout) == (2, "")
     assert "its folder is not there" in done.stderr
+
+
+def test_kept_reports_and_logs_are_drawn(tmp_path, testsets):
+    report = tmp_path / "report.json"
+    done = run("jpeg-gray", "--data", testsets, "--quality", "10", "--variant", "blind",
+               "--json", report)  # fmt: skip
+    assert report.exists(), done.stderr
+    (tmp_path / "log.jsonl").write_text('{"step": 500, "psnr_10": 29.0, "jpeg_10": 28.5}\n')
+    for arguments in (
+        ("gains", report),
+        ("cost", "--quality", "40"),
+        ("training", f"a={tmp_path}"),
+    ):
+        picture = tmp_path / f"{arguments[0]}.svg"
+        done = run("plot", *arguments, "-o", picture)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert picture.read_bytes().startswith(b"<?xml")
+    refused = run("plot", "training", str(tmp_path), "-o", tmp_path / "b.svg")
+    assert refused.returncode == 2
+    assert "is not NAME=FOLDER" in refused.stderr
+    refused = run("plot", "gains", tmp_path / "log.jsonl", "-o", tmp_path / "b.svg")
+    assert refused.returncode == 1
+    assert "log.jsonl is no report of `restora bench jpeg-...`." in refused.stderr

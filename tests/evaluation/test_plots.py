@@ -72,8 +72,8 @@ def test_gains_of_two_protocols_are_refused(tmp_path):
 
 def test_learning_curves(tmp_path):
     log = tmp_path / "log.jsonl"
-    rows = [{"seconds": 60.0 * k, "psnr_10": 28 + k / 10, "jpeg_10": 27.7} for k in range(4)]
-    log.write_text("\n".join(map(json.dumps, [*rows, {"seconds": 300.0, "pixel": 0.1}])))
+    rows = [{"step": 500 * k, "psnr_10": 28 + k / 10, "jpeg_10": 27.7} for k in range(4)]
+    log.write_text("\n".join(map(json.dumps, [*rows, {"step": 2200, "pixel": 0.1}])))
     draw_training(tmp_path / "curve.svg", {"gray": log})
     assert (tmp_path / "curve.svg").read_bytes().startswith(b"<?xml")
     with pytest.raises(UsageError, match="no PSNR at quality 40"):

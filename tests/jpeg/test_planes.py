@@ -12,7 +12,16 @@ from PIL import Image
 
 from restora.jpeg import dct, inspect
 from restora.jpeg.coefficients import read_coefficients
-from restora.jpeg.planes import NoBins, read_planes
+from restora.jpeg.planes import NoBins, PlaneReader
+
+
+def read_planes(data, facts):
+    """The decoded planes, each at its own sampling and without what fills up the last blocks."""
+    reader = PlaneReader(data, facts)
+    return tuple(
+        plane[: -(-facts.height_px // down), : -(-facts.width_px // across)]
+        for plane, (across, down) in zip(reader.planes(), reader.ratios, strict=True)
+    )
 
 
 def picture(height=61, width=75, seed=3):

@@ -141,11 +141,14 @@ def draw_gains(path: Path, reports: Sequence[Report]) -> None:
                 measured.setdefault(gain.method, {})[gain.setting.quality] = gain.psnr
     if not measured:
         raise UsageError("These reports hold no gain over the plain JPEG, saved once.")
+    shown = {quality for points in measured.values() for quality in points}
     with _drawing(path) as figure:
         axes = figure.add_subplot()
         ends = []
         for label, points in _published_gains(protocol, test_set).items():
-            qualities = sorted(points)
+            qualities = sorted(shown & points.keys())
+            if not qualities:
+                continue
             gained = [points[quality] for quality in qualities]
             axes.plot(qualities, gained, "--", color=THEIRS, linewidth=0.9)
             ends.append((qualities[-1], gained[-1], label, THEIRS))
@@ -158,14 +161,16 @@ def draw_gains(path: Path, reports: Sequence[Report]) -> None:
         axes.axhline(0, color="black", linewidth=0.8)
         axes.set_xlabel("JPEG quality")
         axes.set_ylabel("PSNR over the plain JPEG, dB")
-        axes.set_title(
-            f"{protocol}, {test_set}   (broken: published; *: one model for each quality)"
+        # Of the figure: the names beside the lines make the axes narrower than it.
+        figure.suptitle(
+            f"{protocol}, {test_set}   (broken: published; *: one model for each quality)",
+            fontsize="medium",
         )
         _name_ends(axes, ends)
 
 
 def draw_training(path: Path, logs: Mapping[str, Path], *, quality: int = 10) -> None:
-    """Learning curves: PSNR over the plain JPEG against minutes, one line a training.
+    """Learning curves: PSNR over the plain JPEG against steps, one line a training.
 
     Args:
         path: An SVG or PNG to write.
@@ -184,9 +189,9 @@ def draw_training(path: Path, logs: Mapping[str, Path], *, quality: int = 10) ->
     with _drawing(path) as figure:
         axes = figure.add_subplot()
         for number, (name, curve) in enumerate(curves.items()):
-            minutes, gained = [at for at, _ in curve], [gain for _, gain in curve]
-            axes.plot(minutes, gained, color=LINES[number % len(LINES)], label=name)
-        axes.set_xlabel("minutes")
+            steps, gained = [at for at, _ in curve], [gain for _, gain in curve]
+            axes.plot(steps, gained, color=LINES[number % len(LINES)], label=name)
+        axes.set_xlabel("optimiser steps")
         axes.set_ylabel(f"PSNR over the plain JPEG at quality {quality}, dB")
         axes.legend(loc="lower right")
 
@@ -253,15 +258,15 @@ def _published_gains(protocol: ProtocolName, test_set: SetName) -> dict[str, dic
     return {label: row for label, row in found.items() if row}
 
 
-def _gains_of_log(log: Path, quality: int) -> Iterator[tuple[float, float]]:
-    """Minutes and dB of each row that was scored."""
+def _gains_of_log(log: Path, quality: int) -> Iterator[tuple[int, float]]:
+    """Steps and dB of each row that was scored."""
     try:
         rows = [json.loads(line) for line in log.read_text().splitlines()]
     except (OSError, ValueError) as error:
         raise InputError(f"{log} is no log of a training: {error}.") from error
     for row in rows:
         if f"psnr_{quality}" in row:
-            yield row["seconds"] / 60, row[f"psnr_{quality}"] - row[f"jpeg_{quality}"]
+            yield row["step"], row[f"psnr_{quality}"] - row[f"jpeg_{quality}"]
 
 
 @contextmanager

@@ -55,14 +55,11 @@ class Bins:
         height_px: The same.
         components: Luma, or luma and both chromas; the blocks fill whole coding units, and what was
             added for that is not known.
-        known_share: Share of the file's coefficients that are known for sure, 0-1: 1 up to quality
-            75 or so, less where steps of 1 and 2 meet a strong contrast.
     """
 
     width_px: int
     height_px: int
     components: tuple[Coefficients, ...]
-    known_share: float
 
     @property
     def unit_px(self) -> tuple[int, int]:
@@ -92,9 +89,7 @@ def read_bins(data: bytes, facts: JpegFacts) -> Bins:
         _filled_up(component, rows // component.ratio[1], columns // component.ratio[0])
         for component in found
     )
-    known = sum(int(component.known.sum()) for component in found)
-    share = known / sum(component.known.size for component in found)
-    return Bins(facts.width_px, facts.height_px, components, share)
+    return Bins(facts.width_px, facts.height_px, components)
 
 
 def constrain(

@@ -27,7 +27,7 @@ from restora.errors import InputError, RestoraError
 from restora.jpeg.facts import ComponentFacts, JpegFacts
 from restora.jpeg.markers import APP0, COM, DQT, SOS, ZIGZAG, Segment, read_layout, read_tables
 
-__all__ = ["NoBins", "Plane", "PlaneReader", "Retable", "read_planes"]
+__all__ = ["NoBins", "Plane", "PlaneReader", "Retable"]
 
 Plane: TypeAlias = NDArray[np.uint8]
 Retable: TypeAlias = Callable[[NDArray[np.int64]], NDArray[np.int64]]
@@ -185,28 +185,6 @@ class _JpegFile(JpegImagePlugin.JpegImageFile):
 
     def _read_dpi_from_exif(self) -> None:
         pass
-
-
-def read_planes(data: bytes, facts: JpegFacts) -> tuple[Plane, ...]:
-    """The decoded planes of a JPEG, each at its own sampling.
-
-    Args:
-        data: The whole file.
-        facts: What :func:`restora.jpeg.inspect` says about it.
-
-    Returns:
-        Luma, or luma and both chromas: ``(H, W)`` uint8 each, in stored orientation; chroma of
-        4:2:0 is ``(ceil(H / 2), ceil(W / 2))``. Chroma of 4:2:2 and 4:4:0 is computed back from
-        its upsampled form and may be off by a level.
-
-    Raises:
-        NoBins: The file is of a kind whose planes cannot be had, or damaged.
-    """
-    reader = PlaneReader(data, facts)
-    return tuple(
-        plane[: -(-facts.height_px // down), : -(-facts.width_px // across)]
-        for plane, (across, down) in zip(reader.planes(), reader.ratios, strict=True)
-    )
 
 
 def _refuse_unfit(facts: JpegFacts) -> None:

@@ -8,6 +8,7 @@ from restora.cli.bench.checks import clean, tiles
 from restora.cli.bench.downstream import downstream
 from restora.cli.bench.jpeg import jpeg_color, jpeg_double, jpeg_gray, jpeg_oapt
 from restora.cli.bench.machine import resources, speed
+from restora.cli.bench.plot import plot
 from restora.cli.bench.real import real
 from restora.cli.bench.show import show
 
@@ -22,3 +23,4 @@ for verb in (
     *(clean, tiles, downstream, speed, resources, show),
 ):
     bench.command()(verb)
+bench.add_typer(plot)
