@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from restora.errors import UsageError, WeightsError
@@ -61,7 +60,6 @@ def find_model(name: str) -> Model:
     raise UsageError(f"There is no model named {name!r}. {hint}`restora models` lists all.")
 
 
-@cache
 def load_card(weight: str) -> Card:
     """The card of a weight.
 
@@ -80,7 +78,6 @@ def load_card(weight: str) -> Card:
         raise WeightsError(f"{where} is missing or damaged{remedy}. ({error})") from error
 
 
-@cache
 def load_weight(weight: str, part: str) -> bytes:
     """One ONNX file of a weight, checked against the hash in its card.
 
