@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer, pip and make; everything else goes into .venv and .venv-dev.
 PYTHON ?= python3
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check clean
 
 demo: .venv/installed ## restore the examples, measure, draw before/after
 	.venv/bin/python examples/demo.py demo-output

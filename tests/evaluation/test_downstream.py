@@ -10,7 +10,7 @@ from PIL import Image
 from restora.errors import InputError, MissingExtra, UsageError, WeightsError
 from restora.evaluation.classifier import Classifier, load_classifier
 from restora.evaluation.downstream import DownstreamReport, crops, markdown, measure_downstream
-from restora.evaluation.edges import Edges, edge_f_measure, find_edges
+from restora.evaluation.edges import Edges, find_edges
 from restora.evaluation.protocols import decode, encode
 
 
@@ -58,15 +58,15 @@ def test_the_gradient_of_a_ramp_is_its_slope():
 
 def test_f_measure_forgives_one_pixel_and_no_more():
     clean = square()
-    assert edge_f_measure(clean, clean) == 1.0
-    assert edge_f_measure(clean, square(left_px=21)) == 1.0
+    assert Edges(clean).f_measure(clean) == 1.0
+    assert Edges(clean).f_measure(square(left_px=21)) == 1.0
     # Moved far, upper and lower sides still agree but for what sticks out
-    assert 0.2 < edge_f_measure(clean, square(left_px=30)) < 0.75
+    assert 0.2 < Edges(clean).f_measure(square(left_px=30)) < 0.75
 
 
 def test_fainter_edges_are_lost_and_new_ones_count():
     clean = square()
-    assert edge_f_measure(clean, square(levels=10)) == 0.0
+    assert Edges(clean).f_measure(square(levels=10)) == 0.0
     more = np.maximum(clean, square(left_px=4)[::-1])
     both = Edges(clean)
     assert 0 < both.f_measure(more) < 1
@@ -74,10 +74,10 @@ def test_fainter_edges_are_lost_and_new_ones_count():
 
 def test_flat_pictures_agree():
     flat = np.full((16, 16), 9, np.uint8)
-    assert edge_f_measure(flat, flat + np.uint8(3)) == 1.0
-    assert edge_f_measure(flat, square(16 * 4)[14:30, 14:30]) == 0.0
+    assert Edges(flat).f_measure(flat + np.uint8(3)) == 1.0
+    assert Edges(flat).f_measure(square(16 * 4)[14:30, 14:30]) == 0.0
     with pytest.raises(InputError, match="no edge alike"):
-        edge_f_measure(flat, flat[:8])
+        Edges(flat).f_measure(flat[:8])
 
 
 def test_crops_lie_side_by_side_in_the_middle():

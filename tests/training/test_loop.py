@@ -1,5 +1,6 @@
 """The loop: resumes exactly, stops by the clock, learns, and ships what it learnt."""
 
+import copy
 import json
 
 import numpy as np
@@ -41,6 +42,26 @@ def test_resumes_exactly(photos, recipe, tmp_path, precision):
     assert resumed.step == whole.step == 8
     assert_same(whole, resumed)
     assert_same(resumed, load_checkpoint(tmp_path / "parts" / LATEST))
+
+
+def test_changes_on_the_way_count_and_are_told(photos, recipe, tmp_path):
+    """Another weight decay and other photos from step 4 on; the log holds every step once."""
+    settings = recipe.train.model_copy(update={"steps": 4, "decay_steps": 0, "weight_decay": 0.5})
+    train(recipe.model_copy(update={"train": settings}), photos, out=tmp_path / "run")
+    log = tmp_path / "run" / LOG
+    with log.open("a") as file:  # a row of a step that a kill took back
+        file.write('{"step": 6, "pixel": 1.0}\n')
+    same = train(recipe, photos, out=tmp_path / "run", budget_s=0)
+    assert same.step == 4
+    assert [json.loads(line)["step"] for line in log.read_text().splitlines()] == [4]
+    other = copy.copy(photos)
+    other.key = "another"
+    changed = train(recipe, other, out=tmp_path / "run")
+    assert "train.weight_decay 0.5" in changed.history[0]
+    assert changed.history[1] == "until step 4: other photos"
+    assert {group["weight_decay"] for group in changed.optimiser["param_groups"]} == {
+        recipe.train.weight_decay
+    }
 
 
 def test_stops_by_the_clock(photos, recipe, tmp_path):
@@ -192,5 +213,11 @@ def test_gray_weights_grow_into_a_color_network(recipe):
 def test_a_network_that_does_not_fit_is_refused(exported, recipe):
     with pytest.raises(WeightsError, match="does not fit into the recipe's"):
         read_initial(exported[2], recipe.network.model_copy(update={"blocks": (2, 1)}))
-    grown = read_initial(exported[2], recipe.network.model_copy(update={"widths": (6, 9)}))
+    wider = recipe.network.model_copy(update={"widths": (6, 9)})
+    grown = read_initial(exported[2], wider, seed=1)
     assert grown["head.weight"].shape[0] == 6
+    torch.rand(3)
+    again, other = (read_initial(exported[2], wider, seed=seed) for seed in (1, 2))
+    random = "encoder.0.0.conv1.weight"  # of the new channels
+    assert torch.equal(grown[random], again[random])
+    assert not torch.equal(grown[random], other[random])

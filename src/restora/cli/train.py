@@ -38,14 +38,16 @@ def train(
     start: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
-            help="Weight (.onnx, or a run's .pt) to start from instead of at random.",
+            help="Weights to start from instead of at random: a card, .onnx, .safetensors, the "
+            "authors' .pth, or a run's .pt.",
             readable=False,
         ),
     ] = None,
     cache: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
-            help="Where decoded photos are kept. Default: beside the run.", readable=False
+            help="Where decoded photos are kept; runs may share it. Default: inside the run.",
+            readable=False,
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps ...")] = "cpu",
@@ -73,7 +75,9 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     resolved = load_recipe(recipe, overrides=tuple(override))
-    initial = None if start is None else read_initial(start, resolved.network)
+    initial = None
+    if start is not None:
+        initial = read_initial(start, resolved.network, seed=resolved.train.seed)
     typer.echo(f"{resolved.name}: reading photos", err=True)
     store = PhotoStore.open(photos, cache=cache or out / "photos")
 

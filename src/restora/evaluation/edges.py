@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from restora.errors import InputError
 from restora.images.colour import jfif_luma
 
-__all__ = ["Edges", "edge_f_measure", "find_edges"]
+__all__ = ["Edges", "find_edges"]
 
 SIGMA_PX, RADIUS_PX = 1.0, 3
 STRONGEST_PERCENT = 10.0
@@ -64,11 +64,6 @@ class Edges:
         precision = float(self._wide[tested].mean())
         recall = float(_widened(tested)[self.mask].mean())
         return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-
-
-def edge_f_measure(clean: NDArray[np.uint8], picture: NDArray[np.uint8]) -> float:
-    """The F-measure of ``picture`` against ``clean``; see the module."""
-    return Edges(clean).f_measure(picture)
 
 
 def find_edges(picture: NDArray[np.uint8], *, threshold: float) -> Mask:

@@ -55,8 +55,8 @@ COSTS: tuple[Cost, ...] = (
     Cost(
         "FBCNN",
         71.92e6,
-        709.6e9 / 512**2,
-        "OpenVINO open_model_zoo, page of fbcnn (gray, 512×512 pixels)",
+        1420.78235e9 / 2 / 512**2,
+        "OpenVINO open_model_zoo, page of fbcnn (colour, 512×512 pixels; its GFLOPs halved)",
         note="OAPT lists 71.21 G at 160×160 pixels, 2.78 M a pixel.",
     ),
     Cost("HAT-S", 9.24e6, 227.14e9 / _OAPT_PIXELS, _OAPT),
@@ -74,4 +74,3 @@ COSTS: tuple[Cost, ...] = (
     Cost("QGAC", 259.4e6, None, "comparison in JPNeO (ICCV 2025)"),
     Cost("JDEC", 38.9e6, None, "comparison in JPNeO (ICCV 2025)"),
 )
-"""By rising year."""

@@ -22,6 +22,7 @@ class Checkpoint:
         step: Optimiser steps done.
         seconds: Time spent in training, validation left out.
         history: What the recipe said before it was changed, and until which step.
+        photos: Key of the folder of photos; empty in checkpoints older than the key.
         network, average: State dictionaries of the weights and of their moving average.
         optimiser: State of the optimiser.
     """
@@ -33,6 +34,7 @@ class Checkpoint:
     network: dict[str, Tensor]
     average: dict[str, Tensor]
     optimiser: dict[str, Any]
+    photos: str = ""
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:

@@ -31,9 +31,16 @@ CROP_MARGIN_PX = 16  # 8 for the shift between two saves, 8 for the shift after 
 
 
 class PhotoStore:
-    """A folder of photos as one memory-mapped array of bytes, decoded the first time only."""
+    """A folder of photos as one memory-mapped array of bytes, decoded the first time only.
 
-    def __init__(self, data: NDArray[np.uint8], index: list[tuple[int, int, int]]) -> None:
+    Attributes:
+        key: Tells the folder from another, by the names and sizes of its files.
+    """
+
+    def __init__(
+        self, data: NDArray[np.uint8], index: list[tuple[int, int, int]], key: str = ""
+    ) -> None:
+        self.key = key
         self._data = data
         self._index = index  # (offset in bytes, height, width)
 
@@ -71,7 +78,7 @@ class PhotoStore:
                     offset += pixels.size
             write_atomically(index_path, json.dumps(index).encode())
         index = [tuple(entry) for entry in json.loads(index_path.read_text())]
-        return cls(np.memmap(data_path, np.uint8, "r"), index)
+        return cls(np.memmap(data_path, np.uint8, "r"), index, key)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from restora.errors import WeightsError
@@ -14,13 +15,14 @@ from restora.training.checkpoint import load_checkpoint
 CHECKPOINT = ".pt"  # all else is a weight file
 
 
-def read_initial(path: Path, config: FBCNNConfig) -> dict[str, Tensor]:
+def read_initial(path: Path, config: FBCNNConfig, *, seed: int = 0) -> dict[str, Tensor]:
     """Weights for a network of ``config``.
 
     Args:
         path: A checkpoint (``.pt``), whose averaged weights are taken, or a weight file, the
             authors' too; see :func:`restora.networks.weight_files.read_weights`.
         config: The network to start; it may be wider than the one in the file.
+        seed: Of what a wider network has at random.
 
     Raises:
         WeightsError: The file cannot be used, or holds a network that does not fit into this one.
@@ -40,10 +42,12 @@ def read_initial(path: Path, config: FBCNNConfig) -> dict[str, Tensor]:
     luma_first = found.channels == config.channels or (found.channels == 1 and config.ycbcr)
     if found.model_copy(update=alike) != config or not wider or not luma_first:
         raise WeightsError(f"{path}: holds a network that does not fit into the recipe's.")
-    return grow(weights, config)
+    return grow(weights, config, seed=seed)
 
 
-def grow(weights: dict[str, Tensor], config: FBCNNConfig) -> dict[str, Tensor]:
+def grow(
+    weights: dict[str, Tensor], config: FBCNNConfig, *, seed: int = 0
+) -> dict[str, Tensor]:
     """Weights of a smaller network inside a larger one, which at first restores as the small did.
 
     The larger may have more channels at any scale, and chroma where the smaller had luma alone.
@@ -51,6 +55,7 @@ def grow(weights: dict[str, Tensor], config: FBCNNConfig) -> dict[str, Tensor]:
     tail, so that the tail finds it from the first step and no louder luma with it; the first
     convolution of each block is random there, all else starts at nothing and learns.
     """
+    torch.manual_seed(seed)
     grown = FBCNN(config).state_dict()
     for name, new in grown.items():
         old = weights[name]

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from restora.errors import OutputError, UsageError
+from restora.images.atomic import write_atomically
 from restora.networks.fbcnn import FBCNN
 from restora.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from restora.training.curve import draw_curve
@@ -41,6 +42,7 @@ class Trainer:
         settings = recipe.train
         torch.manual_seed(settings.seed)
         self.recipe = recipe
+        self.photos = photos.key
         self.device = device
         self.network = FBCNN(recipe.network)
         if initial is not None:
@@ -81,6 +83,8 @@ class Trainer:
         self.optimiser.load_state_dict(found.optimiser)
         self.step, self.seconds, self.history = found.step, found.seconds, found.history
         changes = _changes(found.recipe, self.recipe)
+        if found.photos not in ("", self.photos):
+            changes = ", ".join(filter(None, [changes, "other photos"]))
         if changes:
             self.history += (f"until step {self.step}: {changes}",)
 
@@ -91,6 +95,7 @@ class Trainer:
             step=self.step,
             seconds=self.seconds,
             history=self.history,
+            photos=self.photos,
             network=self.network.state_dict(),
             average=self.ema.weights,
             optimiser=self.optimiser.state_dict(),
@@ -101,7 +106,9 @@ class Trainer:
         started = time.monotonic()
         settings = self.recipe.train
         for group in self.optimiser.param_groups:
+            # Both: a resumed optimiser brings back what the recipe said before.
             group["lr"] = settings.lr_at(self.step)
+            group["weight_decay"] = settings.weight_decay
         batch = self._next_batch()
         loss, parts = fbcnn_loss(self.forward, batch, settings)
         self.optimiser.zero_grad(set_to_none=True)
@@ -173,6 +180,7 @@ def train(
     trainer = Trainer(recipe, photos, device=device, compiled=compiled, initial=initial)
     if (out / LATEST).exists():
         trainer.resume(out / LATEST)
+        _forget_after(out / LOG, trainer.step)
     validate = None
     if validation is not None:
         validate = FBCNNValidation(validation, channels=recipe.network.channels)
@@ -225,6 +233,15 @@ def _row(
         averaged.load_state_dict(trainer.ema.weights)
         row |= validate(averaged.to(trainer.device))
     return row
+
+
+def _forget_after(log: Path, step: int) -> None:
+    """Drop rows of steps that were lost when a training was killed and are done again."""
+    if not log.exists():
+        return
+    lines = log.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if json.loads(line)["step"] <= step]
+    write_atomically(log, "".join(kept).encode())
 
 
 def _changes(before: Recipe, after: Recipe) -> str:

@@ -15,8 +15,8 @@ _PLAIN = (
     "Quality 1 is JPNeO's quality 0, of which libjpeg makes the same file."
 )
 _QGAC = (
-    "Is told the quantisation table. JPNeO lists 27.65 dB with PSNR-B 27.43 at quality 10, "
-    "32.08 dB with 31.64 at 40."
+    "Is told the quantisation table. Quality 1 is JPNeO's; at 10 and 40 it lists other PSNRs than "
+    "this row, 27.65 and 32.08 dB, so that its PSNR-B there, 27.43 and 31.64, are left out."
 )
 _SWINIR_NOTE = (
     "Its training data hold the BSD pictures and WED; its PSNR-B is the mean over R, G and B "
@@ -55,7 +55,7 @@ COLOR = (
     _row("live1", "QGAC",
         (16.33, None, 15.99),
         (27.62, 0.804, None), (29.88, 0.868, None), (31.17, 0.896, None), (32.05, 0.912, None),
-        note=_QGAC),
+        source=_GRL_JPNEO, note=_QGAC),
     _row("live1", "FBCNN",
         (21.70, None, 21.19),
         (27.77, 0.803, 27.51), (30.11, 0.868, None), (31.43, 0.897, None), (32.34, 0.913, 31.80),
