@@ -12,7 +12,7 @@ Everything is loaded when it is first used: importing this package costs next to
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from restora.engine.restorer import Restorer, Result
@@ -26,7 +26,7 @@ __all__ = ["Picture", "Restorer", "Result", "__version__", "inspect", "load", "r
 def restore(
     source: str | Path | bytes,
     *,
-    quality: int | None = None,
+    quality: int | Literal["auto"] | None = None,
     strength: int = 100,
     model: str = "fbcnn",
     constraint: str = "auto",
@@ -37,7 +37,7 @@ def restore(
 
     Args:
         source: A path, or the bytes of a file.
-        quality: The quality it was saved at, 1-100; None reads or estimates it.
+        quality: The quality it was saved at, 1-100; None or ``"auto"`` reads or estimates it.
         strength: Share of the restoration that is applied, 0-100.
         model: What ``restora models`` lists, or the path of a card or a checkpoint.
         constraint: ``"auto"``, ``"off"``, ``"soft"`` or ``"hard"``: how the result is held to the
@@ -53,8 +53,10 @@ def restore(
         UsageError: A wish makes no sense.
     """
     from restora.engine.plan import Wishes
+    from restora.engine.session import changed
 
-    wishes = Wishes(
+    wishes = changed(
+        Wishes(),
         model=model,
         quality=quality,
         strength=strength,

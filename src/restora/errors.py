@@ -55,4 +55,4 @@ class WeightsError(RestoraError):
 
 
 class MemoryLimit(RestoraError):
-    """A tile that does not fit into memory; the message names a size to try."""
+    """A tile that does not fit into memory; the message names a smaller size where there is one."""

@@ -11,6 +11,7 @@ from PIL import Image, ImageFont
 from typer.testing import CliRunner
 
 from restora.cli.main import app
+from restora.errors import OutputError
 from restora.images.contact_sheet import FONT_PX
 from restora.networks.fbcnn import FBCNN, FBCNNConfig
 from restora.networks.released import to_released
@@ -78,6 +79,29 @@ def test_compare_refuses(photo, tmp_path, options, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert not list(tmp_path.glob("*.png"))
+
+
+def test_the_folder_of_the_sheet_is_made(photo, tmp_path):
+    done = run("compare", photo, "--quality", "30", "-o", "new/deep/s.png", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {p.name for p in (tmp_path / "new" / "deep").iterdir()} == {"s.png", "s-zoom.png"}
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("file/s.png", "file: is a file, not a folder"),
+        ("folder.png", "folder.png cannot be written: it is a folder"),
+    ],
+)
+def test_a_bad_place_is_told_before_any_work(tmp_path, monkeypatch, out, message):
+    """The picture is not even looked for."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "folder.png").mkdir()
+    done = CliRunner().invoke(app, ["compare", "nowhere.jpg", "-o", out, "--overwrite"])
+    assert isinstance(done.exception, OutputError)
+    assert message in str(done.exception)
 
 
 def test_settings_are_checked_before_any_work(tmp_path):
@@ -156,6 +180,9 @@ def test_a_gray_network_takes_a_colour_picture(released, photo, tmp_path):
     [
         (("tiny.pth", "--format", "pkl"), "--format is onnx, onnx-whole, safetensors, not 'pkl'"),
         (("tiny.pth", "--released-names"), "--released-names goes with --format safetensors"),
+        (("tiny.pth", "--overlap", "0"), "--overlap is a multiple of 16 pixels, at least 16"),
+        (("tiny.pth", "--overlap", "40"), "at least 16, not 40"),
+        (("tiny.pth", "--overlap", "-16"), "at least 16, not -16"),
         (("run.pt",), "A run's card needs --title, --data and --trained-on"),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from restora.cli.restore import share_threads
 from restora.cli.show import BIG_PICTURE_TILES, show_outcomes
 from restora.engine.jobs import Found, Job
 
@@ -124,6 +125,48 @@ def test_in_place(folder):
     assert done.returncode == 0, done.stderr
     with Image.open(folder / "gray.jpg") as image:
         assert image.format == "JPEG"
+
+
+def test_in_place_never_destroys_what_it_does_not_restore(folder):
+    first = Image.open(folder / "gray.jpg")
+    second = first.transpose(Image.Transpose.ROTATE_180)
+    for name in ("film.webp", "film.png", "pages.tif", "two.mpo"):
+        first.save(folder / name, save_all=True, append_images=[second])
+    motion = folder / "motion.jpg"
+    motion.write_bytes((folder / "gray.jpg").read_bytes() + bytes(range(1, 251)) * 20)
+    (folder / "cut.jpg").unlink()
+    kinds = {"film.webp": "1 more frame", "film.png": "1 more frame",
+             "pages.tif": "1 more picture", "two.mpo": "1 more picture",
+             "motion.jpg": "5,000 bytes behind the picture"}  # fmt: skip
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    done = run("restore", folder, "--in-place")
+    assert done.returncode == 1
+    assert "2 restored, 5 failed" in done.stderr
+    for name, what in kinds.items():
+        assert (
+            f"failed: {folder / name} holds {what}, which --in-place would destroy; "
+            "write the result elsewhere with -o."
+        ) in done.stderr
+    changed = {path.name for path in folder.iterdir() if path.read_bytes() != before[path.name]}
+    assert changed == {"gray.jpg", "color.jpg"}
+    done = run("restore", motion, "-o", folder / "motion.png")
+    assert done.returncode == 0, done.stderr
+    assert "The file holds 5,000 bytes behind the picture" in done.stderr
+
+
+def test_links_in_a_circle_fail_alone(folder, tmp_path):
+    (folder / "loop.jpg").symlink_to("loop.jpg")
+    done = run("restore", folder / "loop.jpg", folder / "gray.jpg", "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert "1 restored, 1 failed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("jobs", "threads"), [(1, 0), (2, 7), (8, 1), (20, 1)])
+def test_pictures_side_by_side_share_the_cores(jobs, threads, monkeypatch):
+    """The network's threads but one, and one for each picture, are the eight cores."""
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert share_threads(jobs) == threads
 
 
 @pytest.mark.parametrize(

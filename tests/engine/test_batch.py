@@ -1,6 +1,8 @@
 """What becomes of the pictures of a run."""
 
+import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,39 @@ def test_a_failure_names_its_picture(tmp_path, monkeypatch, out):
     assert outcome.message == "in/a.png: JPEG cannot hold transparency."
 
 
+def interrupt():
+    """Ctrl-C; unlike ``_thread.interrupt_main`` it wakes a main thread that waits."""
+    time.sleep(0.1)  # until it does wait, and starts no more threads
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_what_is_written_is_told_when_interrupted(tmp_path):
+    """Of four, one is being saved when the interrupt comes, one is half done, two never begun."""
+    begun, interrupted = threading.Barrier(3), threading.Event()
+
+    def restore(job, check):
+        begun.wait()
+        interrupted.wait()
+        while job.source.stem == "1":
+            check()
+        job.target.write_bytes(b"done")
+        return {}
+
+    def interrupt_both():
+        begun.wait()
+        interrupt()
+        interrupted.set()
+
+    threading.Thread(target=interrupt_both).start()
+    told = []
+    with pytest.raises(KeyboardInterrupt):
+        for outcome in run_jobs(jobs_of(tmp_path, 4), restore, workers=2):
+            told.append(outcome)
+    assert [(o.job.source.stem, o.status) for o in told] == [("0", "restored")]
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["0.png"]
+
+
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_work_under_way(tmp_path):
     """The check handed to a running picture raises, so that nobody waits for the picture's end."""
@@ -92,13 +127,11 @@ def test_an_interrupt_ends_work_under_way(tmp_path):
 
     run = run_jobs(jobs_of(tmp_path, 3), restore, workers=1)
 
-    def interrupt():
+    def interrupt_it():
         started.wait()
-        import _thread
+        interrupt()
 
-        _thread.interrupt_main()
-
-    threading.Thread(target=interrupt).start()
+    threading.Thread(target=interrupt_it).start()
     with pytest.raises(KeyboardInterrupt):
         next(run)
     assert len(ended) == 1

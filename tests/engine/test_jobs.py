@@ -6,6 +6,7 @@ import pytest
 
 from restora.engine.jobs import Job, find_jobs
 from restora.errors import InputError, UsageError
+from restora.images import read_file
 
 
 @pytest.fixture
@@ -69,6 +70,28 @@ def test_clashing_names_keep_their_old_suffix(tree, tmp_path):
     assert targets(find_jobs([str(tree)], out, format=None), out) == [
         "a.jpg.png", "a.png.png", "sub/b.png", "sub/deep/c.png",
     ]  # fmt: skip
+
+
+def test_a_longer_name_may_clash_as_well(tmp_path):
+    for name in ("x.jpg", "x.png", "x.jpg.png", "y.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    out = tmp_path / "out"
+    found = find_jobs([str(tmp_path)], out, format=None)
+    assert {job.source.name: job.target.name for job in found.jobs} == {
+        "x.jpg": "x.jpg.png", "x.png": "x.png.png", "x.jpg.png": "x.jpg.png.png", "y.jpg": "y.png",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_links_in_a_circle_are_a_job_that_will_fail(tree, tmp_path, in_place):
+    (tree / "loop.jpg").symlink_to("loop.jpg")
+    (tree / "folder").symlink_to("folder")
+    out = None if in_place else tmp_path / "out"
+    inputs = [str(tree / "loop.jpg"), str(tree)]
+    found = find_jobs(inputs, out, format=None, in_place=in_place)
+    assert sorted(job.source.name for job in found.jobs) == ["a.jpg", "b.JPG", "c.png", "loop.jpg"]
+    with pytest.raises(InputError, match=r"loop\.jpg cannot be read \("):
+        read_file(tree / "loop.jpg")
 
 
 def test_results_of_an_earlier_run_are_no_inputs(tree):

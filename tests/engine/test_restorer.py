@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from restora.engine.backend import PREDICT
+import restora
+from restora.engine.backend import PREDICT, too_large
 from restora.engine.models import open_backend
 from restora.engine.plan import Wishes
 from restora.engine.restorer import Restorer
@@ -141,6 +142,31 @@ def test_a_session_refuses_what_makes_no_sense(restorer, jpeg):
         restorer.session(jpeg()).restore(quality=0)
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"strength": 50.5}, "strength is a whole number, not 50.5"),
+        ({"quality": "good"}, "quality is 'auto' or a whole number from 1 to 100, not 'good'"),
+        ({"constraint": 3}, "constraint is a text, not 3"),
+    ],
+)
+def test_settings_of_the_wrong_kind_are_told(restorer, jpeg, setting, message):
+    with pytest.raises(UsageError, match=message):
+        restorer.session(jpeg()).restore(**setting)
+    with pytest.raises(UsageError, match=message):
+        restora.restore(jpeg(), **setting)
+
+
+def test_quality_auto_decides_by_itself(restorer, jpeg, photo):
+    assert restora.restore(jpeg(quality=25), quality="auto").plan.quality_source == "header"
+    buffer = io.BytesIO()
+    Image.fromarray(photo()).save(buffer, "PNG")
+    session = restorer.session(buffer.getvalue(), Wishes(quality=30))
+    by_itself = restorer.restore(buffer.getvalue()).plan
+    assert session.plan.quality == 30
+    assert session.restore(quality="auto").plan == by_itself
+
+
 @pytest.mark.parametrize("count", [2, 4, 8])
 def test_an_ensemble_sees_a_turned_picture_alike(restorer, photo, count):
     """What is restored of the mirrored picture is the mirrored result."""
@@ -209,6 +235,30 @@ def test_the_report_is_plain(restorer, jpeg):
     report = restorer.restore(jpeg(quality=25)).report()
     assert report["plan"]["quality"] == 25
     assert (report["width_px"], report["height_px"]) == (128, 96)
+
+
+def test_the_report_gives_the_size_that_is_written(restorer, jpeg, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    result = restorer.restore(jpeg(exif=exif))
+    result.save(tmp_path / "a.png")
+    report = result.report()
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size == (report["width_px"], report["height_px"]) == (96, 128)
+
+
+@pytest.mark.parametrize(
+    ("shape", "advice"),
+    [
+        ((1, 512, 512, 3), "try --tile 256."),
+        ((1, 512, 64, 3), "try --tile 256."),
+        ((1, 144, 144, 1), "try --tile 128."),
+        ((1, 128, 128, 3), "no smaller tile can be asked for: free some memory."),
+        ((1, 48, 64, 3), "no smaller tile can be asked for: free some memory."),
+    ],
+)
+def test_advice_for_too_little_memory_is_true(shape, advice):
+    assert str(too_large(shape, "memory")).endswith(f"does not fit into memory; {advice}")
 
 
 def test_a_missing_file_is_named(restorer, tmp_path):

@@ -123,6 +123,29 @@ def test_cut_jpeg(jpeg):
     assert message(jpeg[:just_before_pixels]) == "a.jpg is cut off and nothing of it decodes."
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_cannot_fill_its_size_is_a_cut_one(progressive, samples):
+    """A cut file that another program gave a new end; libjpeg fills it up with gray."""
+    out = io.BytesIO()
+    Image.fromarray(samples(24, 48, 3)).save(out, "JPEG", quality=20, progressive=progressive)
+    whole = out.getvalue()
+    at = whole.index(b"\xff\xc2" if progressive else b"\xff\xc0") + 5
+    short = whole[:at] + struct.pack(">H", 9000) + whole[at + 2 :]
+    assert message(short).startswith("a.jpg is cut off")
+    assert "Use --salvage" in message(short)
+    found = read_bytes(short, name="a.jpg", salvage=True)
+    assert found.height_px == 9000
+    if progressive:
+        note = "The file is cut off: of this progressive JPEG the finer detail is missing."
+        assert found.notes == (note,)
+    else:
+        assert re.fullmatch(
+            r"The file is damaged: about \d\d of 9000 rows \(0 %\) could be decoded\.",
+            found.notes[0],
+        )
+    assert read_bytes(whole, name="a.jpg").notes == ()
+
+
 def test_jpeg_of_unknown_kinds(jpeg):
     at = jpeg.index(b"\xff\xc0") + 4
     assert message(jpeg[:at] + b"\x0c" + jpeg[at + 1 :]) == (

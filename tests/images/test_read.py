@@ -114,7 +114,22 @@ def test_mpo_gives_its_first_picture(smooth):
     found = reread(data)
     assert found.format == "MPO"
     assert found.notes == ("The file holds 2 pictures; the first was taken.",)
+    assert found.left_out == "1 more picture"
     assert np.abs(as_bytes(found.pixels).astype(int) - smooth()).mean() < 12
+    alone = reread(data[: data.index(b"\xff\xd9") + 2])  # its index still counts two
+    assert (alone.format, alone.notes, alone.left_out) == ("JPEG", (), None)
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG"])
+def test_bytes_behind_the_picture_are_told(name, smooth):
+    data = saved(Image.fromarray(smooth()), name)
+    film = b"\0\0\0\x18ftypmp42" + bytes(range(1, 251)) * 100
+    found = reread(data + bytes(9000) + film)
+    assert found.left_out == "25,009 bytes behind the picture"
+    assert found.notes[0].startswith("The file holds 25,009 bytes behind the picture")
+    for unimportant in (bytes(90_000), b"\xff" * 90_000, film[:4000]):
+        found = reread(data + unimportant)
+        assert (found.notes, found.left_out) == ((), None)
 
 
 NOT_OF_THIS_WORLD = {(n, m) for n in ("BMP", "PPM") for m in ("LA", "RGBA")} | {
@@ -331,6 +346,26 @@ def test_bigtiff_gives_its_pixels(samples):
     found = reread(out.getvalue())
     assert np.array_equal(np.rint(found.pixels * 65535), samples(5, 6, 3, 16))
     assert found.notes == ("The metadata of a BigTIFF file is not read and was left out.",)
+    assert found.left_out is None
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_tiff_counts_its_pictures(big, samples):
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out, bigtiff=big) as file:
+        for _ in range(3):
+            file.write(samples(5, 6, 3), photometric="rgb")
+    found = reread(out.getvalue())
+    assert "The file holds 3 pictures; the first was taken." in found.notes
+    assert found.left_out == "2 more pictures"
+
+
+def test_tiff_counts_the_pictures_below_the_first(samples):
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out) as file:
+        file.write(samples(8, 8, 3), photometric="rgb", subifds=1)
+        file.write(samples(4, 4, 3), photometric="rgb")
+    assert reread(out.getvalue()).left_out == "1 more picture"
 
 
 def test_16_bit_pgm(samples):
@@ -347,6 +382,7 @@ def test_animations_give_their_first_frame(name, smooth):
     found = reread(data)
     assert len(found.notes) == 1
     assert found.notes[0].startswith("The file is animated")
+    assert found.left_out == ("more frames" if name == "GIF" else "1 more frame")
     assert found.pixels.shape == (9, 9, 3)
 
 

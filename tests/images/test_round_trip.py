@@ -41,7 +41,7 @@ def test_every_format_keeps_what_it_can_hold(name, data, picture):
     )
     again = read_bytes(encode(original, format=name, quality=None), name="x")
 
-    upright = original.upright()
+    upright = apply_orientation(original.pixels, original.metadata.orientation)
     turned_gray = name == "WebP" or (name == "AVIF" and original.alpha is not None)
     space = "rgb" if original.space == "gray" and turned_gray else original.space
     assert (again.height_px, again.width_px) == upright.shape[:2]
@@ -77,9 +77,10 @@ def test_orientation_is_applied_exactly_once(name, orientation, picture, smooth)
     data = encode(original, format=name, quality=95)
     again = read_bytes(data, name="x")
     assert again.metadata.orientation == 1
-    assert np.abs(again.pixels - original.upright()).mean() < 0.02
+    upright = apply_orientation(original.pixels, orientation)
+    assert np.abs(again.pixels - upright).mean() < 0.02
     shown = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))  # an independent viewer
-    assert np.abs(np.asarray(shown) / 255.0 - original.upright()).mean() < 0.02
+    assert np.abs(np.asarray(shown) / 255.0 - upright).mean() < 0.02
     second = read_bytes(encode(again, format=name, quality=95), name="x")
     assert second.pixels.shape == again.pixels.shape
     assert np.abs(second.pixels - again.pixels).mean() < 0.02

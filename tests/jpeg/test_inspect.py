@@ -218,7 +218,6 @@ def test_the_exif_thumbnail_is_found(order, save, segment):
     (found,) = facts.thumbnails
     assert (found.where, found.format, found.size_bytes) == ("EXIF", "JPEG", len(thumbnail))
     assert data[found.offset : found.offset + found.size_bytes] == thumbnail
-    assert facts.thumbnail_bytes == len(thumbnail)
     assert facts.orientation == 6
     assert facts.colour_space == "YCbCr"  # the picture's, not the gray thumbnail's
     assert facts.quality.quality == 75

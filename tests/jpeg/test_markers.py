@@ -166,6 +166,14 @@ def test_a_height_in_a_dnl_marker_counts(build, segment):
     assert (frame.height_px, frame.height_from_dnl) == (24, True)
 
 
+@pytest.mark.parametrize(
+    ("sof", "bits"), [(0xC0, 8), (0xC1, 8), (0xC2, 4), (0xC3, 0), (0xC5, 0), (0xC9, 0)]
+)
+def test_the_least_data_depend_on_the_coding(sof, bits, build):
+    frame = read_frame(read_layout(build(sof=sof), name="x"), name="x")
+    assert (frame.blocks, frame.least_bits) == (4, bits)
+
+
 def test_blocks_are_counted_by_component(build):
     components = ((1, 2, 2, 0), (2, 1, 1, 0), (3, 1, 1, 0))
     frame = read_frame(read_layout(build(components=components, size=(17, 9)), name="x"), name="x")

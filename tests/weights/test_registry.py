@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from restora.engine.models import open_backend, resolve_model
 from restora.errors import UsageError, WeightsError
 from restora.weights.registry import FOLDER, MODELS, find_model, load_card, load_weight
 
@@ -60,6 +61,17 @@ def test_a_card_elsewhere_is_found_by_its_path(tmp_path):
     (tmp_path / "fbcnn-gray-compact.encoder.onnx").write_bytes(b"other")
     with pytest.raises(WeightsError, match=r"compact\.encoder\.onnx is damaged"):
         load_weight(path, "encoder")
+
+
+def test_a_card_in_capitals_is_a_card_too(tmp_path):
+    for file in FOLDER.glob("fbcnn-gray-compact.*"):
+        name = file.name.replace(".json", ".JSON")
+        (tmp_path / name).write_bytes(file.read_bytes())
+    path = str(tmp_path / "fbcnn-gray-compact.JSON")
+    assert load_card(path) == load_card("fbcnn-gray-compact")
+    assert load_weight(path, "encoder") == load_weight("fbcnn-gray-compact", "encoder")
+    assert resolve_model(path).gray == path
+    assert open_backend(path, device="cpu", threads=1, precision="float").channels == 1
 
 
 def test_a_missing_card_is_told(tmp_path):

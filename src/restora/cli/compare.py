@@ -46,7 +46,7 @@ def compare(
     from restora.cli.bench.options import numbers
     from restora.engine.plan import Wishes
     from restora.engine.restorer import Restorer
-    from restora.errors import InputError, OutputError, UsageError
+    from restora.errors import InputError, UsageError
     from restora.images.contact_sheet import busiest_window, contact_sheet
     from restora.images.orientation import apply_orientation
 
@@ -64,8 +64,7 @@ def compare(
         raise UsageError(f"{sheet_path}: the sheet is a PNG; its name ends in .png.")
     zoom_path = sheet_path.with_name(f"{sheet_path.stem}-zoom.png")
     for path in (sheet_path, zoom_path):
-        if path.exists() and not overwrite:
-            raise OutputError(f"{path} is there already; --overwrite replaces it.")
+        _check_place(path, overwrite=overwrite)
 
     started = time.monotonic()
     session = Restorer(device=device).session(
@@ -79,6 +78,7 @@ def compare(
         return apply_orientation(pixels, turn)
 
     cells = [("input", upright(session.picture.pixels))]
+    window = None if corner is None else _window(corner, cells[0][1], zoom_size)
     plan = session.plan
     label = f"by itself: quality {plan.quality:g}, {plan.quality_source}"
     cells.append((label, upright(session.restore().picture.pixels)))
@@ -88,11 +88,8 @@ def compare(
         result = session.restore(quality=setting)
         seconds.append(result.seconds)
         cells.append((f"quality {setting}", upright(result.picture.pixels)))
-    window = (
-        busiest_window(cells[0][1], cells[2][1], side_px=zoom_size)
-        if corner is None
-        else _window(corner, cells[0][1], zoom_size)
-    )
+    if window is None:
+        window = busiest_window(cells[0][1], cells[2][1], side_px=zoom_size)
     sheet = contact_sheet(cells, columns=COLUMNS, largest_px=CELL_PX)
     close = contact_sheet(
         [(name, window.cut(pixels)) for name, pixels in cells],
@@ -114,6 +111,26 @@ def compare(
         f"first result {first_s:.2f} s, each further setting {sum(seconds) / len(seconds):.2f} s",
         err=True,
     )
+
+
+def _check_place(path: Path, *, overwrite: bool) -> None:
+    """Make the folder of a sheet and see that it can be written there, before any work is done.
+
+    Raises:
+        OutputError: It cannot.
+    """
+    import os
+
+    from restora.engine.batch import make_folder
+    from restora.errors import OutputError
+
+    if path.is_dir():
+        raise OutputError(f"{path} cannot be written: it is a folder.")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} is there already; --overwrite replaces it.")
+    make_folder(path.parent)
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path} cannot be written: permission denied.")
 
 
 def _window(corner: tuple[int, ...], pixels: Pixels, side_px: int) -> Window:

@@ -80,10 +80,12 @@ def export(
     from restora.errors import UsageError
 
     require("torch", extra="train")
+    _check_overlap(overlap)
     if format not in FORMATS:
         raise UsageError(f"--format is {', '.join(FORMATS)}, not {format!r}.")
     if released_names and format != "safetensors":
         raise UsageError("--released-names goes with --format safetensors.")
+    from restora.engine.batch import make_folder
     from restora.engine.models import DEFAULT_OVERLAP_PX
 
     path = Path(source)
@@ -108,7 +110,7 @@ def export(
     stem = name or stem
     suffix = {"onnx": ".json", "onnx-whole": ".onnx", "safetensors": ".safetensors"}[format]
     target = out / f"{stem}{suffix}"
-    _make_folder(out)
+    make_folder(out)
     if target.exists() and not overwrite:
         raise UsageError(f"{target} is there already; --overwrite replaces it.")
     if format == "safetensors":
@@ -130,7 +132,7 @@ def export(
             device=trained_on,
             history=history,
             curve=curve,
-            overlap_px=overlap or RUN_OVERLAP_PX,
+            overlap_px=RUN_OVERLAP_PX if overlap is None else overlap,
             scores={k: v for report in bench for k, v in card_scores(read_report(report)).items()},
             int8=int8,
         )
@@ -144,12 +146,27 @@ def export(
             out,
             name=stem,
             title=title or f"FBCNN from {path.name}",
-            overlap_px=overlap or DEFAULT_OVERLAP_PX,
+            overlap_px=DEFAULT_OVERLAP_PX if overlap is None else overlap,
             source=f"exported from {path.name}",
         )
         _tell(out, card)
         return
     typer.echo(f"{target}: {target.stat().st_size / 1e6:.2f} MB")
+
+
+def _check_overlap(overlap: int | None) -> None:
+    """Refuse an overlap that no tiles can have.
+
+    Raises:
+        UsageError: The message names what is wanted.
+    """
+    from restora.engine.tiles import GRID_PX
+    from restora.errors import UsageError
+
+    if overlap is not None and (overlap < GRID_PX or overlap % GRID_PX):
+        raise UsageError(
+            f"--overlap is a multiple of {GRID_PX} pixels, at least {GRID_PX}, not {overlap}."
+        )
 
 
 def _read(path: Path) -> tuple[Loaded, str]:
@@ -171,15 +188,6 @@ def _read(path: Path) -> tuple[Loaded, str]:
     if not path.suffix and str(path) not in names:
         raise UsageError(f"There is no weight named {str(path)!r}; known are {', '.join(names)}.")
     return read_weights(path if path.suffix else FOLDER / f"{path}.json"), path.stem
-
-
-def _make_folder(folder: Path) -> None:
-    from restora.errors import OutputError
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: the folder cannot be made ({error.strerror}).") from error
 
 
 def _tell(out: Path, card: Card) -> None:

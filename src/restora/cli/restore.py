@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from restora.engine.batch import Check
     from restora.engine.jobs import Job
+    from restora.images import Picture
 
 
 def restore(
@@ -71,8 +72,6 @@ def restore(
     ] = False,
 ) -> None:
     """Restore pictures."""
-    import os
-
     from restora.cli.show import show_outcomes
     from restora.engine.batch import Existing, run_jobs
     from restora.engine.jobs import find_jobs
@@ -99,9 +98,7 @@ def restore(
         precision=precision,
     ).checked()
     found = find_jobs(inputs, out, format=format, in_place=in_place)
-    # Pictures side by side share the cores; one picture alone takes them all.
-    threads = 0 if jobs == 1 else max(1, (os.cpu_count() or 1) // jobs)
-    restorer = Restorer(device=device, threads=threads)
+    restorer = Restorer(device=device, threads=share_threads(jobs))
     restorer.load(wishes)  # a device or an extra that is missing is told once, not for every file
     existing: Existing = "overwrite" if overwrite else "skip" if skip_existing else "refuse"
     with show_outcomes(found, explain=explain, json=json) as screen:
@@ -113,12 +110,16 @@ def restore(
                 check()
                 screen.tile(job, done, total)
 
+            def accept(picture: Picture) -> None:
+                check_nothing_lost(picture, job)
+                check_writable(picture, format=target, bits=bits)
+
             result = restorer.restore(
                 job.source,
                 wishes,
                 salvage=salvage,
                 max_pixels=max_megapixels * 1_000_000,
-                accept=lambda picture: check_writable(picture, format=target, bits=bits),
+                accept=accept,
                 progress=advance,
             )
             result.save(job.target, bits=bits, quality=jpeg_quality if target == "JPEG" else None)
@@ -146,6 +147,32 @@ def parse_quality(text: str) -> int | None:
         return int(text)
     except ValueError:
         raise UsageError(f"--quality is 'auto' or a number from 1 to 100, not {text!r}.") from None
+
+
+def share_threads(jobs: int) -> int:
+    """Threads for a network that ``jobs`` pictures use at the same time; 0 is every core.
+
+    All share the network and its one pool of threads. Each picture works with a thread of its own
+    besides, and the network counts one of those in; together they make up the cores.
+    """
+    import os
+
+    return 0 if jobs == 1 else max(1, (os.cpu_count() or 1) - jobs + 1)
+
+
+def check_nothing_lost(picture: Picture, job: Job) -> None:
+    """Refuse to write a picture over a file that holds more than it.
+
+    Raises:
+        OutputError: The message says what would be lost.
+    """
+    from restora.errors import OutputError
+
+    if job.target == job.source and picture.left_out is not None:
+        raise OutputError(
+            f"{job.source} holds {picture.left_out}, which --in-place would destroy; "
+            "write the result elsewhere with -o."
+        )
 
 
 def check_output(format: str | None, bits: int | None, jpeg_quality: int) -> None:

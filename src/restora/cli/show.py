@@ -118,7 +118,8 @@ def show_outcomes(found: Found, *, explain: bool, json: bool) -> Iterator[Screen
 
     An interrupt ends the block and is noted; the summary is said in any case.
     """
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    # emoji: a file may be called ":cat:.jpg".
+    console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
     columns = (
         TextColumn("{task.description}", markup=False),  # a file may be called "[red].jpg"
         BarColumn(),

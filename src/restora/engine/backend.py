@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from restora.errors import MemoryLimit
 
 PREDICT = float("nan")  # as a quality: let the network decide
+SMALLEST_TILE_PX = 128  # that Wishes take
 
 Floats = NDArray[np.float32]
 
@@ -60,9 +61,15 @@ class Backend(Protocol):
 
 
 def too_large(shape: tuple[int, ...], place: str) -> MemoryLimit:
-    """The error for tiles (N, H, W, C) that do not fit."""
+    """The error for tiles (N, H, W, C) that do not fit; it names a smaller size, if any."""
     height_px, width_px = shape[1:3]
+    longest_px = max(height_px, width_px)
+    smaller_px = max(SMALLEST_TILE_PX, longest_px // 2 // 16 * 16)
+    advice = (
+        f"try --tile {smaller_px}."
+        if smaller_px < longest_px
+        else "no smaller tile can be asked for: free some memory."
+    )
     return MemoryLimit(
-        f"A tile of {width_px}×{height_px} pixels does not fit into {place}; "
-        f"try --tile {max(128, width_px // 2 // 16 * 16)}."
+        f"A tile of {width_px}×{height_px} pixels does not fit into {place}; {advice}"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,8 @@ from restora.errors import OutputError, RestoraError
 
 Existing = Literal["refuse", "overwrite", "skip"]
 Check = Callable[[], None]  # to be called often while a picture is worked on; may raise
+
+WAKE_S = 0.2  # one that waits without an end may miss an interrupt, and on Windows misses all
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class Outcome:
     report: dict[str, object] | None = None
 
 
-class _Interrupted(Exception):
-    """The run is being stopped; never seen outside."""
+class _Interrupted(BaseException):
+    """The run is being stopped; never seen outside, nor by those who catch every Exception."""
 
 
 def run_jobs(
@@ -53,7 +55,8 @@ def run_jobs(
         workers: Pictures worked on at the same time.
 
     Yields:
-        An outcome for every job, as they end.
+        An outcome for every job, as they end. After an interrupt, before it is passed on, those of
+        the jobs that still came to their end; of the others there is none.
     """
     stop = threading.Event()
 
@@ -70,14 +73,26 @@ def run_jobs(
         try:
             for job in jobs:
                 running.add(pool.submit(work, job))
-                if len(running) >= workers:
-                    done, running = wait(running, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
-            for future in as_completed(running):
-                yield future.result()
-        except BaseException:
+                while len(running) >= workers:
+                    yield from _ended(running)
+            while running:
+                yield from _ended(running)
+        except GeneratorExit:  # nobody listens any more
             stop.set()
             raise
+        except BaseException:
+            stop.set()
+            while running:  # what was being written is there now, and has to be told
+                yield from _ended(running)
+            raise
+
+
+def _ended(running: set[Future[Outcome]]) -> Iterator[Outcome]:
+    """Wait a little; take out those that ended. What was stopped half done has no outcome."""
+    for future in wait(running, timeout=WAKE_S, return_when=FIRST_COMPLETED).done:
+        running.remove(future)  # one by one: those not yet told stay known when this is interrupted
+        if not isinstance(future.exception(), _Interrupted):
+            yield future.result()
 
 
 def _work(job: Job, restore: Callable[[Job], dict[str, object]], existing: Existing) -> Outcome:
@@ -87,14 +102,12 @@ def _work(job: Job, restore: Callable[[Job], dict[str, object]], existing: Exist
     try:
         if there and existing == "refuse":
             raise OutputError(f"{job.target}: exists already; use --overwrite or --skip-existing.")
-        _make_folder(job.target.parent)
+        make_folder(job.target.parent)
         return Outcome(job, "restored", report=restore(job))
     except RestoraError as error:
         return Outcome(job, "failed", _named(str(error), job))
     except MemoryError:
         return Outcome(job, "failed", f"{job.source}: not enough memory for this picture.")
-    except _Interrupted:
-        return Outcome(job, "failed", f"{job.source}: interrupted.")
     except Exception as error:
         return Outcome(job, "failed", f"{job.source}: unexpected {type(error).__name__}: {error}")
 
@@ -106,7 +119,12 @@ def _named(message: str, job: Job) -> str:
     return f"{job.source}: {message}"
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, and those above it, unless it is there.
+
+    Raises:
+        OutputError: It cannot be made; the message says why.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:

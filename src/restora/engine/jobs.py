@@ -60,11 +60,11 @@ def find_jobs(
         raise UsageError(
             "Say where the result goes: -o OUT, or --in-place to write over the input."
         )
-    pictures: dict[Path, tuple[Path, Path]] = {}  # by resolved path: source, place under out
+    pictures: dict[Path, tuple[Path, Path]] = {}  # by real path: source, place under out
     unusable: list[tuple[str, str]] = []
     for text in inputs:
         for source, place in _resolve(text, out, unusable):
-            pictures.setdefault(source.resolve(), (source, place))
+            pictures.setdefault(_real(source), (source, place))
     if not pictures:
         raise InputError("\n".join(reason for _, reason in unusable))
     found = list(pictures.values())
@@ -76,7 +76,7 @@ def find_jobs(
     else:
         jobs = _place(found, out, format)
     for job in jobs:
-        if job.target.resolve() in pictures:
+        if _real(job.target) in pictures:
             raise UsageError(
                 f"{job.target}: the result would be written over an input; "
                 "choose another -o, or say --in-place."
@@ -95,17 +95,23 @@ def _check_single(out: Path, format: str | None, *, count: int) -> None:
 
 def _place(found: list[tuple[Path, Path]], out: Path, format: str | None) -> list[Job]:
     """Each result under its picture's name; where names clash, the old suffix stays in it."""
-    plain = [place.with_suffix(_suffix(source, format)) for source, place in found]
-    clashing = {place for place, count in Counter(plain).items() if count > 1}
-    jobs = []
-    for (source, place), target in zip(found, plain, strict=True):
-        name = place.name + target.suffix if target in clashing else target.name
-        jobs.append(Job(source, out / target.with_name(name)))
-    twice = [target for target, count in Counter(job.target for job in jobs).items() if count > 1]
-    if twice:  # the same name in two of the inputs
-        sources = " and ".join(str(job.source) for job in jobs if job.target == twice[0])
+    full: set[int] = set()  # whose old suffix stays
+    while True:
+        jobs = []
+        for number, (source, place) in enumerate(found):
+            suffix = _suffix(source, format)
+            target = place.with_name(place.name + suffix) if number in full else None
+            jobs.append(Job(source, out / (target or place.with_suffix(suffix))))
+        times = Counter(job.target for job in jobs)
+        clashing = {number for number, job in enumerate(jobs) if times[job.target] > 1}
+        if clashing <= full:
+            break
+        full |= clashing  # a longer name may be a third picture's, so this is looked at again
+    if clashing:  # the same name in two of the inputs
+        twice = jobs[min(clashing)].target
+        sources = " and ".join(str(job.source) for job in jobs if job.target == twice)
         raise UsageError(
-            f"{sources} would both be written to {twice[0]}; restore them one after the other "
+            f"{sources} would both be written to {twice}; restore them one after the other "
             "into different folders."
         )
     return jobs
@@ -142,12 +148,17 @@ def _walk(folder: Path, out: Path | None, unusable: list[tuple[str, str]]) -> It
         sentence = f"{error.filename}: the folder cannot be read ({error.strerror})."
         unusable.append((str(error.filename), sentence))
 
-    inside = out.resolve() if out is not None and out.resolve() != folder.resolve() else None
+    inside = _real(out) if out is not None and _real(out) != _real(folder) else None
     for here, folders, names in os.walk(folder, onerror=refused):
         # Results of an earlier run are no inputs.
-        folders[:] = [name for name in folders if Path(here, name).resolve() != inside]
+        folders[:] = [name for name in folders if _real(Path(here, name)) != inside]
         for name in names:
             path = Path(here, name)
             hidden = name.startswith("._")  # macOS keeps its own data beside a picture like this
             if path.suffix.lower() in PICTURE_SUFFIXES and not hidden and os.path.isfile(path):
                 yield path
+
+
+def _real(path: Path) -> Path:
+    """The path without links. ``Path.resolve`` raises where links go in a circle."""
+    return Path(os.path.realpath(path))

@@ -11,7 +11,14 @@ from restora._optional import require
 from restora.engine.backend import Backend
 from restora.engine.backend_ort import OrtBackend
 from restora.errors import UsageError
-from restora.weights.registry import FOLDER, Model, find_model, load_card, load_weight
+from restora.weights.registry import (
+    FOLDER,
+    Model,
+    find_model,
+    is_card_path,
+    load_card,
+    load_weight,
+)
 
 if TYPE_CHECKING:
     from restora.networks.weight_files import Loaded
@@ -50,7 +57,7 @@ def resolve_model(name: str) -> Model:
     """
     path = Path(name)
     suffix = path.suffix.lower()
-    if suffix not in (".json", ".onnx", ".pt", *TORCH_SUFFIXES):
+    if not _is_path(name) and suffix not in (".onnx", ".pt"):
         return find_model(name)
     if suffix == ".pt":
         raise UsageError(f"{name}: a training's checkpoint is exported first: restora export.")
@@ -106,7 +113,7 @@ def _is_torch(weight: str) -> bool:
 
 
 def _is_path(weight: str) -> bool:
-    return _is_torch(weight) or weight.endswith(".json")
+    return _is_torch(weight) or is_card_path(weight)
 
 
 def _read(weight: str) -> Loaded:

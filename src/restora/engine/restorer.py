@@ -21,6 +21,7 @@ from restora.engine.routes import choose_route, split
 from restora.engine.session import Session
 from restora.engine.tiles import lay_axis
 from restora.images import Picture, read_bytes, read_file, write
+from restora.images.orientation import swaps_sides
 from restora.jpeg import JpegFacts, inspect
 from restora.jpeg.constraint import Bins, NoBins, inside_share, read_bins
 
@@ -53,10 +54,13 @@ class Result:
         write(self.picture, Path(path), bits=bits, quality=quality)
 
     def report(self) -> dict[str, Any]:
-        """Everything but the pixels, ready for JSON."""
+        """Everything but the pixels, ready for JSON; the size is that of the written picture."""
+        width_px, height_px = self.picture.width_px, self.picture.height_px
+        if swaps_sides(self.picture.metadata.orientation):  # it is turned upright when written
+            width_px, height_px = height_px, width_px
         return {
-            "width_px": self.picture.width_px,
-            "height_px": self.picture.height_px,
+            "width_px": width_px,
+            "height_px": height_px,
             "plan": self.plan.model_dump(mode="json"),
             "inside_bins": self.inside,
             "notes": list(self.picture.notes),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from PIL import JpegImagePlugin
 
 from restora.errors import InputError
 from restora.images.decode import (
@@ -23,9 +22,12 @@ from restora.images.decode import (
     load,
     salvage_note,
 )
+from restora.images.left_out import bytes_behind, more
 from restora.images.metadata_in import RawMetadata
 from restora.images.picture import Picture
 from restora.images.samples import band, strips
+from restora.jpeg.behind import count_further_pictures
+from restora.jpeg.decoder import JpegFile
 from restora.jpeg.facts import Density
 from restora.jpeg.markers import read_frame, read_layout
 from restora.jpeg.metadata import Metadata, read_metadata
@@ -34,28 +36,6 @@ __all__ = ["read_jpeg"]
 
 _END = b"\xff\xd9"
 _CM_PER_INCH = 2.54
-
-
-class _JpegFile(JpegImagePlugin.JpegImageFile):
-    """Pillow's reader without its two habits that are not per call.
-
-    It warns about damaged EXIF (which is read here, more patiently), and it forgives a missing end
-    only through a setting that holds for the whole process.
-    """
-
-    ending: bytes | None = None  # what to pretend the file ends with
-    ran_out = False
-
-    def _read_dpi_from_exif(self) -> None:
-        pass
-
-    def load_read(self, read_bytes: int) -> bytes:
-        assert self.fp is not None
-        data = self.fp.read(read_bytes)
-        if data or self.ran_out or self.ending is None:
-            return data
-        self.ran_out = True
-        return self.ending
 
 
 def read_jpeg(data: bytes, request: Request) -> Picture:
@@ -78,6 +58,10 @@ def read_jpeg(data: bytes, request: Request) -> Picture:
             f"which the decoder does not read."
         )
     check_size(request, width_px=frame.width_px, height_px=frame.height_px)
+    further, behind = count_further_pictures(data, layout.end), bytes_behind(data, layout.end)
+    short = bool(layout.scans) and 8 * layout.coded_bytes < frame.least_bits
+    if short:  # libjpeg would fill it up without a word; it is a cut file that got a new end
+        data = data[: layout.scans[-1].end]
     image = _open(data, request, ending=_END)
     rows = load(image, request)
     notes: list[str] = []
@@ -85,26 +69,31 @@ def read_jpeg(data: bytes, request: Request) -> Picture:
         notes.append(salvage_note(rows, image.height))
     elif image.ran_out:
         progressive = frame.coding == "progressive"
-        notes.append(_judge_missing_end(image, data, request, progressive=progressive))
+        notes.append(_judge_missing_end(image, data, request, progressive=progressive, short=short))
     found = read_metadata(layout)
     raw = _raw(found)
     metadata = raw.settle()
     with guarded(request):
         decoded = from_pillow(image, request)
-    if found.pictures > 1:
-        notes.append(f"The file holds {found.pictures} pictures; the first was taken.")
+    # The index of a file whose other pictures were cut away may still count them.
+    pictures = max(1 + further, found.pictures if behind else 1)
+    if pictures > 1:
+        notes.append(f"The file holds {pictures} pictures; the first was taken.")
+    elif behind:
+        notes.append(f"The file holds {behind}, perhaps a film; they were left out.")
     return Picture(
         pixels=decoded.pixels,
         space=decoded.space,
         metadata=metadata,
-        format="MPO" if found.pictures > 1 else "JPEG",
+        format="MPO" if pictures > 1 else "JPEG",
         notes=(*notes, *raw.notes),
+        left_out=more(pictures - 1, "picture") or behind,
     )
 
 
-def _open(data: bytes, request: Request, *, ending: bytes) -> _JpegFile:
+def _open(data: bytes, request: Request, *, ending: bytes) -> JpegFile:
     try:
-        image = _JpegFile(io.BytesIO(data))
+        image = JpegFile(io.BytesIO(data))
     except Exception as error:
         if "Truncated" in str(error):
             raise InputError(
@@ -119,12 +108,19 @@ def _open(data: bytes, request: Request, *, ending: bytes) -> _JpegFile:
 
 
 def _judge_missing_end(
-    image: _JpegFile, data: bytes, request: Request, *, progressive: bool
+    image: JpegFile, data: bytes, request: Request, *, progressive: bool, short: bool
 ) -> str:
     """Tell a file that lacks only its end marker from one that lacks pixels.
 
     libjpeg fills what is missing with gray and does not say where. So the file is decoded again
     with other bits behind its end: rows that come out different were never in the file.
+
+    Args:
+        image: The picture, decoded.
+        data: The file, up to where it ends.
+        request: What was asked for.
+        progressive: Whether its coding is.
+        short: The data are too few for the size, whatever the rows look like.
 
     Returns:
         The note for the user.
@@ -138,12 +134,16 @@ def _judge_missing_end(
     except OSError:  # the invented bits broke the decoder, so they were needed
         other.tile = []
     rows = _first_unequal_row(image, other)
-    if rows is None:
+    if rows is None and not short:
         return "The end marker is missing; the picture itself is complete."
     if progressive:
         if not request.salvage:
             raise cut_off(request, ", the finer detail of this progressive JPEG is missing")
         return "The file is cut off: of this progressive JPEG the finer detail is missing."
+    if rows is None:
+        if not request.salvage:
+            raise cut_off(request, ", it holds too little data for its size")
+        return "The file is cut off: it holds too little data for its size."
     if rows == 0:
         raise InputError(f"{request.name} is cut off and nothing of it decodes.")
     if not request.salvage:
@@ -151,7 +151,7 @@ def _judge_missing_end(
     return salvage_note(rows, image.height)
 
 
-def _first_unequal_row(first: _JpegFile, second: _JpegFile) -> int | None:
+def _first_unequal_row(first: JpegFile, second: JpegFile) -> int | None:
     for top, bottom in strips(first.height, first.width):
         unequal = band(first, top, bottom) != band(second, top, bottom)
         rows = unequal.reshape(bottom - top, -1).any(axis=1)

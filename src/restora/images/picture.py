@@ -8,8 +8,6 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from restora.images.orientation import apply_orientation
-
 __all__ = ["Alpha", "Metadata", "Picture", "Pixels", "Space"]
 
 Pixels: TypeAlias = NDArray[np.float32]
@@ -59,6 +57,8 @@ class Picture:
         metadata: Everything else.
         format: The file format, such as ``"JPEG"``; None for a picture that was never a file.
         notes: Sentences for the user about what was found while reading.
+        left_out: What the file holds besides this picture, such as ``"2 more frames"``, and would
+            lose if the picture were written over it; None for nothing.
 
     Example:
         >>> gray = Picture(pixels=np.zeros((2, 3, 1), np.float32), space="gray")
@@ -73,6 +73,7 @@ class Picture:
     metadata: Metadata = field(default_factory=Metadata)
     format: str | None = None
     notes: tuple[str, ...] = ()
+    left_out: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not fit each other.
@@ -129,7 +130,3 @@ class Picture:
             pixels: ``(H, W, C)`` float32 in 0-1, of the same ``space``.
         """
         return replace(self, pixels=pixels)
-
-    def upright(self) -> Pixels:
-        """The pixels turned as a viewer shows them: ``(H, W, C)`` or ``(W, H, C)`` float32."""
-        return apply_orientation(self.pixels, self.metadata.orientation)

@@ -26,6 +26,7 @@ from restora.images.decode import (
     load,
     salvage_note,
 )
+from restora.images.left_out import bytes_behind, listed, more
 from restora.images.picture import Alpha, Picture
 from restora.images.png16 import Fetch, decode_png16
 from restora.images.png_chunks import SIGNATURE, Chunk, chunk, read_chunks, read_metadata
@@ -66,8 +67,12 @@ def read_png(data: bytes, request: Request) -> Picture:
         notes.append(salvage_note(rows, height))
     elif not ended:
         notes.append("The end of the file is missing; the picture itself is complete.")
-    if any(entry.kind == b"acTL" for entry in chunks):
+    frames = _further_frames(chunks)
+    if frames:
         notes.append("The file is animated; its still picture was taken.")
+    behind = bytes_behind(data, len(SIGNATURE) + sum(12 + len(entry.body) for entry in chunks))
+    if behind:
+        notes.append(f"The file holds {behind}; they were left out.")
     return Picture(
         pixels=decoded.pixels,
         space=decoded.space,
@@ -76,7 +81,14 @@ def read_png(data: bytes, request: Request) -> Picture:
         metadata=metadata,
         format="PNG",
         notes=(*notes, *raw.notes),
+        left_out=listed(more(frames, "frame"), behind),
     )
+
+
+def _further_frames(chunks: list[Chunk]) -> int:
+    """Frames besides the still picture, which may be the first of them or none."""
+    kinds = [entry.kind for entry in chunks]
+    return kinds[kinds.index(b"IDAT") :].count(b"fcTL")
 
 
 def _decode(

@@ -37,6 +37,7 @@ from restora.images.decode import (
 )
 from restora.images.formats import format_of_suffix
 from restora.images.jpeg_read import read_jpeg
+from restora.images.left_out import more
 from restora.images.metadata_in import RawMetadata
 from restora.images.picture import Picture
 from restora.images.png_read import read_png
@@ -159,8 +160,8 @@ def _read_by_plugin(data: bytes, found: str, request: Request) -> Picture:
     notes = [] if rows is None else [salvage_note(rows, image.height)]
     with guarded(request):
         decoded = from_pillow(image, request)
-    frames = getattr(image, "n_frames", 1) if found in {"WEBP", "AVIF"} else 1
-    if frames > 1 or (found == "GIF" and data.count(b"\x21\xf9\x04") > 1):
+    left_out = _further_frames(image, data, found)
+    if left_out:
         notes.append("The file is animated; its first frame was taken.")
     raw = _metadata(image)
     metadata = raw.settle()
@@ -172,6 +173,7 @@ def _read_by_plugin(data: bytes, found: str, request: Request) -> Picture:
         metadata=metadata,
         format=found,
         notes=(*notes, *raw.notes),
+        left_out=left_out,
     )
 
 
@@ -184,6 +186,13 @@ def _open(data: bytes, found: str) -> ImageFile.ImageFile:
     with _WARNINGS_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return plugin(io.BytesIO(data))
+
+
+def _further_frames(image: Image.Image, data: bytes, found: str) -> str | None:
+    if found in {"WEBP", "AVIF"}:
+        return more(getattr(image, "n_frames", 1) - 1, "frame")
+    # To count the frames of a GIF is to decode them; this mark stands before each.
+    return "more frames" if found == "GIF" and data.count(b"\x21\xf9\x04") > 1 else None
 
 
 def _metadata(image: Image.Image) -> RawMetadata:

@@ -31,6 +31,7 @@ from restora.images.decode import (
     salvage_note,
 )
 from restora.images.exif import resolution
+from restora.images.left_out import more
 from restora.images.metadata_in import RawMetadata
 from restora.images.picture import Picture, Space
 from restora.images.samples import band, floats, joined, strips
@@ -46,7 +47,7 @@ from restora.jpeg.ifd import (
 __all__ = ["read_tiff"]
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 258, 262, 322, 323
-_CHANNELS, _PLANAR, _SAMPLE_FORMAT = 277, 284, 339
+_CHANNELS, _PLANAR, _SUB_IFDS, _SAMPLE_FORMAT = 277, 284, 330, 339
 _CHANNELS_MAX = 16
 _XMP, _PHOTOSHOP, _ICC = 700, 34377, 34675
 # Tags that hold one value; with more, Pillow would warn.
@@ -76,13 +77,14 @@ def read_tiff(data: bytes, request: Request) -> Picture:
     raw = _metadata(directory)
     metadata = raw.settle()
     notes = [] if rows is None else [salvage_note(rows, decoded.pixels.shape[0])]
-    frames = _count(directory)
-    if frames > 1:
-        notes.append(f"The file holds {frames} pictures; the first was taken.")
-    return _picture(decoded, raw, notes, metadata=metadata)
+    return _picture(decoded, raw, notes, metadata=metadata, pictures=_count(directory))
 
 
-def _picture(decoded: Decoded, raw: RawMetadata, notes: list[str], *, metadata: Any) -> Picture:
+def _picture(
+    decoded: Decoded, raw: RawMetadata, notes: list[str], *, metadata: Any, pictures: int
+) -> Picture:
+    if pictures > 1:
+        notes.append(f"The file holds {pictures} pictures; the first was taken.")
     return Picture(
         pixels=decoded.pixels,
         space=decoded.space,
@@ -91,6 +93,7 @@ def _picture(decoded: Decoded, raw: RawMetadata, notes: list[str], *, metadata: 
         metadata=metadata,
         format="TIFF",
         notes=(*notes, *raw.notes),
+        left_out=more(pictures - 1, "picture"),
     )
 
 
@@ -199,10 +202,14 @@ def _decode_colour16(
 
 def _read_big(data: bytes, request: Request) -> Picture:
     """BigTIFF, whose directories have another layout: pixels and no metadata."""
+    import tifffile  # noqa: PLC0415 as below
+
     with guarded(request):
         decoded = _decode_by_tifffile(data, request)
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            pictures = len(file.pages)
     raw = RawMetadata(notes=["The metadata of a BigTIFF file is not read and was left out."])
-    return _picture(decoded, raw, [], metadata=raw.settle())
+    return _picture(decoded, raw, [], metadata=raw.settle(), pictures=pictures)
 
 
 def _decode_by_tifffile(data: bytes, request: Request) -> Decoded:
@@ -270,12 +277,18 @@ def _metadata(directory: Directory) -> RawMetadata:
 
 
 def _count(directory: Directory) -> int:
-    """How many pictures: the length of the chain of directories, safe against circles."""
-    seen, following = {0}, directory.next_at
+    """How many pictures: the chain of directories, safe against circles, and those below them."""
+    seen, following, below = {0}, directory.next_at, _count_below(directory)
     while following not in seen and len(seen) < 10_000:
         found = read_directory(directory.source, order=directory.order, at=following)
         if found is None:
             break
         seen.add(following)
-        following = found.next_at
-    return len(seen)
+        following, below = found.next_at, below + _count_below(found)
+    return len(seen) + below
+
+
+def _count_below(directory: Directory) -> int:
+    """Smaller forms, or a camera's raw picture."""
+    entry = directory.entries.get(_SUB_IFDS)
+    return entry.count if entry and entry.whole else 0

@@ -129,11 +129,6 @@ class JpegFacts(_Record):
         None, description="an earlier, harder save, if one was found"
     )
 
-    @property
-    def thumbnail_bytes(self) -> int:
-        """Size of the largest thumbnail, 0 without one."""
-        return max((thumbnail.size_bytes for thumbnail in self.thumbnails), default=0)
-
     def table(self, component: int) -> NDArray[np.int64] | None:
         """The ``(8, 8)`` quantisation table of a component in natural order; None if undefined."""
         index = self.components[component].table

@@ -6,12 +6,12 @@ libjpeg's ``default_decompress_parms``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from restora.errors import InputError
+from restora.jpeg.behind import count_further_pictures
 from restora.jpeg.facts import (
     ColourSpace,
     ComponentFacts,
@@ -41,10 +41,6 @@ from restora.jpeg.quality import QualityEstimate, estimate_quality
 from restora.jpeg.sniff import no_jpeg
 
 __all__ = ["inspect"]
-
-# Between the pictures of an MPO there may be padding.
-_NEXT_PICTURE = re.compile(rb"[\x00\xff]*?\xff\xd8\xff")
-_PICTURES_MAX = 100
 
 _THUMBNAIL_AT, _THUMBNAIL_BYTES = 0x0201, 0x0202
 _SAMPLING_NAMES = {  # how much smaller the colour planes are, (across, down)
@@ -79,11 +75,10 @@ def inspect(data: bytes, *, name: str, history: bool = False) -> JpegFacts:
     metadata = read_metadata(layout)
     exif = _judge_exif(metadata.exif)
     scans = layout.scans
-    coded_bytes = sum(scan.coded_bytes for scan in scans)
+    coded_bytes = layout.coded_bytes
     distinct = list({id(table): table for table in tables if table is not None}.values())
-    further = _count_further_pictures(data, layout.end)
-    # Every block costs a Huffman code of at least one bit.
-    enough = frame.arithmetic or frame.coding == "lossless" or 8 * coded_bytes >= frame.blocks
+    further = count_further_pictures(data, layout.end)
+    enough = 8 * coded_bytes >= frame.least_bits
     facts = JpegFacts(
         file_size_bytes=len(data),
         width_px=frame.width_px,
@@ -183,20 +178,6 @@ def _quality(tables: Sequence[Table | None], space: ColourSpace) -> QualityEstim
     if chroma is None or (chroma is luma and space not in {"YCbCr", "YCCK"}):
         return estimate_quality(luma.values)
     return estimate_quality(luma.values, chroma.values)
-
-
-def _count_further_pictures(data: bytes, at: int) -> int:
-    """JPEG pictures from ``at`` on, up to the first thing that is none."""
-    count = 0
-    while count < _PICTURES_MAX and (following := _NEXT_PICTURE.match(data, at)):
-        try:
-            layout = read_layout(data, name="", start=following.end() - 3)
-            read_frame(layout, name="")
-        except InputError:
-            break
-        at = layout.end
-        count += 1
-    return count
 
 
 def _remarks_on_coding(

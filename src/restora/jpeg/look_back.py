@@ -9,12 +9,15 @@ import numpy as np
 from restora.jpeg.facts import JpegFacts
 from restora.jpeg.history import find_earlier_save
 
+# Half a gigabyte of luma. `restora inspect` takes files of any size, bombs among them.
+MOST_PIXELS = 500_000_000
+
 
 def look_back(data: bytes, facts: JpegFacts) -> JpegFacts:
     """The facts with what is found of an earlier save.
 
-    Files that are cut off or do not decode, and those whose first plane is no luma, are left
-    unlooked at: their facts come back as they were.
+    Files that are cut off, enormous or do not decode, and those whose first plane is no luma, are
+    left unlooked at: their facts come back as they were.
 
     Args:
         data: The whole file.
@@ -22,16 +25,18 @@ def look_back(data: bytes, facts: JpegFacts) -> JpegFacts:
     """
     if facts.truncated or facts.precision_bits != 8 or facts.colour_space not in ("gray", "YCbCr"):
         return facts
+    if not facts.enough_data or facts.width_px * facts.height_px > MOST_PIXELS:
+        return facts
     table = facts.table(0)
     if table is None:
         return facts
-    from PIL import Image  # noqa: PLC0415 - the other facts need no decoder
+    from restora.jpeg.decoder import JpegFile  # noqa: PLC0415 - the other facts need no decoder
 
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with JpegFile(io.BytesIO(data)) as image:
             image.draft("L", image.size)  # the decoder's own luma, untouched by conversions
             luma = np.asarray(image.convert("L"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError):
         return facts
     found = find_earlier_save(luma, table)
     return facts.model_copy(update={"looked_back": True, "earlier_save": found})

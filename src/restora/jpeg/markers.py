@@ -136,6 +136,11 @@ class Layout:
         """The scan headers; each knows the extent of its coded data."""
         return self.of(SOS)
 
+    @property
+    def coded_bytes(self) -> int:
+        """Bytes of entropy-coded data in all scans."""
+        return sum(scan.coded_bytes for scan in self.scans)
+
     def of(self, *markers: int) -> tuple[Segment, ...]:
         """The segments with one of these markers."""
         return tuple(segment for segment in self.segments if segment.marker in markers)
@@ -183,6 +188,17 @@ class Frame:
             * -(-self.height_px * c.vertical // (8 * down))
             for c in self.components
         )
+
+    @property
+    def least_bits(self) -> int:
+        """How much coded data the picture takes at the very least; 0 where that is unknown.
+
+        A Huffman code has one bit or more, and a block has one for its mean. Without progression it
+        has another, which ends the block.
+        """
+        if self.arithmetic or self.coding in {"lossless", "hierarchical"}:
+            return 0
+        return self.blocks * (1 if self.coding == "progressive" else 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

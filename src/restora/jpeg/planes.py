@@ -21,9 +21,9 @@ from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import JpegImagePlugin
 
 from restora.errors import InputError, RestoraError
+from restora.jpeg.decoder import JpegFile
 from restora.jpeg.facts import ComponentFacts, JpegFacts
 from restora.jpeg.markers import APP0, COM, DQT, SOS, ZIGZAG, Segment, read_layout, read_tables
 
@@ -142,7 +142,7 @@ class PlaneReader:
             -(-side // (_BLOCK_PX * times)) * _BLOCK_PX * times
             for side, times in zip((self.facts.width_px, self.facts.height_px), ratio, strict=True)
         )
-        image = _JpegFile(io.BytesIO(self._rewritten(width, height, retable)))
+        image = JpegFile(io.BytesIO(self._rewritten(width, height, retable)))
         image.draft(mode, (width // scale, height // scale))
         try:
             image.load()
@@ -178,13 +178,6 @@ class PlaneReader:
                 continue
             parts.append(coded)
         return b"".join(parts)
-
-
-class _JpegFile(JpegImagePlugin.JpegImageFile):
-    """Pillow's reader without its look at a density, for which it would warn about bad EXIF."""
-
-    def _read_dpi_from_exif(self) -> None:
-        pass
 
 
 def _refuse_unfit(facts: JpegFacts) -> None:

@@ -45,9 +45,7 @@ def read_initial(path: Path, config: FBCNNConfig, *, seed: int = 0) -> dict[str,
     return grow(weights, config, seed=seed)
 
 
-def grow(
-    weights: dict[str, Tensor], config: FBCNNConfig, *, seed: int = 0
-) -> dict[str, Tensor]:
+def grow(weights: dict[str, Tensor], config: FBCNNConfig, *, seed: int = 0) -> dict[str, Tensor]:
     """Weights of a smaller network inside a larger one, which at first restores as the small did.
 
     The larger may have more channels at any scale, and chroma where the smaller had luma alone.

@@ -73,8 +73,8 @@ def load_card(weight: str) -> Card:
     try:
         return Card.model_validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
-        where = f"{path}: this card" if _is_path(weight) else f"The card of {weight}"
-        remedy = "" if _is_path(weight) else "; install restora again"
+        where = f"{path}: this card" if is_card_path(weight) else f"The card of {weight}"
+        remedy = "" if is_card_path(weight) else "; install restora again"
         raise WeightsError(f"{where} is missing or damaged{remedy}. ({error})") from error
 
 
@@ -90,7 +90,7 @@ def load_weight(weight: str, part: str) -> bytes:
     """
     card = load_card(weight)
     path = _card_path(weight).with_name(f"{card.name}.{part}.onnx")
-    remedy = "" if _is_path(weight) else "; install restora again"
+    remedy = "" if is_card_path(weight) else "; install restora again"
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -100,9 +100,10 @@ def load_weight(weight: str, part: str) -> bytes:
     return data
 
 
-def _is_path(weight: str) -> bool:
-    return weight.endswith(".json")
+def is_card_path(weight: str) -> bool:
+    """Whether this is the path of a card, and not the name of a weight that ships."""
+    return weight.lower().endswith(".json")
 
 
 def _card_path(weight: str) -> Path:
-    return Path(weight) if _is_path(weight) else FOLDER / f"{weight}.json"
+    return Path(weight) if is_card_path(weight) else FOLDER / f"{weight}.json"
