@@ -38,8 +38,7 @@ sets as subfolders (`live1_gray`, `live1_color`, `classic5`, `bsds500_test`, `re
 - Networks are often trained on the very qualities of these tables (FBCNN's pictures to three
   quarters; ours: [recipes/](../recipes)); the tables off the grid show what that is worth.
 - s/MP: seconds a megapixel, reading and planning included. Never divide times of two machines, nor
-  of two tables: other work ran on this one beside all tables but Speed and Time and memory, and
-  LIVE1 colour was measured before the networks ran faster by a third.
+  of two tables: other work ran on this one beside all tables but Speed and Time and memory.
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -41,6 +42,9 @@ def main() -> None:
 
     Exit codes: 0 all good, 1 some files failed, 2 wrong usage, 130 interrupted.
     """
+    # NumPy's products are small here: a second thread gains nothing and waits busily, on a core
+    # that the network or the next picture could use. Read when NumPy is loaded, so not yet.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from restora.errors import RestoraError, UsageError
 
     try:
