@@ -92,7 +92,8 @@ def test_where_a_plot_cannot_go_is_told(tmp_path):
 def test_costs_are_plausible():
     assert len({cost.method for cost in COSTS}) == len(COSTS)
     fbcnn, dncnn = cost_of("FBCNN"), cost_of("DnCNN")
-    assert fbcnn.macs_per_pixel == pytest.approx(2_706_816, rel=2e-3)  # counted from its layers
+    # Its layers alone count 2,706,816; the source also counts what stands between them.
+    assert 0 < fbcnn.macs_per_pixel / 2_706_816 - 1 < 1.2e-3
     # twenty layers of 3×3: as many multiply-adds a pixel as weights
     assert dncnn.macs_per_pixel == pytest.approx(dncnn.parameters, rel=0.01)
     assert cost_of("no such method") is None
