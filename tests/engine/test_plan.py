@@ -1,5 +1,7 @@
 """Every decision is in the plan, and the plan says why."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -57,6 +59,21 @@ def test_then_the_header(jpeg):
     quality, source, words = decide(jpeg, 38.0)
     assert (quality, source) == (40, "header")
     assert "quality 40: read from the file's quantisation tables" in words
+
+
+def test_tables_of_another_encoder_give_the_nearest_quality(jpeg):
+    data = jpeg(quality=40)
+    facts = inspect(data, name="x.jpg")
+    quality = dataclasses.replace(facts.quality, exact=False, mixed=False)
+    facts = facts.model_copy(update={"quality": quality})
+    given = read_bytes(data, name="x.jpg")
+    for seen, source, words in (
+        (38.0, "header", "quality 40: the nearest to its tables, which are none of libjpeg's"),
+        (12.34, "network", "quality 12.3: seen by the network; the tables are none of libjpeg's"),
+    ):
+        plan = make_plan(given, facts, Wishes(), seen_quality=seen)
+        assert plan.quality_source == source
+        assert words in plan.explain()
 
 
 def test_but_a_much_harder_earlier_save_beats_the_header(jpeg):

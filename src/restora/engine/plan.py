@@ -213,7 +213,12 @@ def _choose_quality(
             "earlier save was harder"
         )
         return round(seen, 1), "earlier save", why
-    return header, "header", f"quality {header}: read from the file's quantisation tables"
+    read = (
+        "the nearest to its tables, which are none of libjpeg's"
+        if own_tables
+        else "read from the file's quantisation tables"
+    )
+    return header, "header", f"quality {header}: {read}"
 
 
 def _choose_constraint(
