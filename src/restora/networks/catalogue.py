@@ -1,0 +1,42 @@
+"""The methods there are: from a configuration to its network, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from restora.networks.dagn import DAGN, DAGNConfig
+from restora.networks.fbcnn import FBCNN, FBCNNConfig
+
+Network = FBCNN | DAGN
+NetworkConfig = FBCNNConfig | DAGNConfig
+
+CONFIGS: Mapping[str, type[FBCNNConfig | DAGNConfig]] = {"fbcnn": FBCNNConfig, "dagn": DAGNConfig}
+PAPERS = {
+    "fbcnn": "Jiang, Zhang, Timofte: Towards Flexible Blind JPEG Artifacts Removal, ICCV 2021",
+    "dagn": "Ma et al.: Sensitivity Decouple Learning for Image Compression Artifacts Reduction, "
+    "IEEE TIP 2024",
+}
+
+
+def build(config: NetworkConfig) -> Network:
+    """The network of a configuration, with start values."""
+    return DAGN(config) if isinstance(config, DAGNConfig) else FBCNN(config)
+
+
+def method_of(config: NetworkConfig) -> str:
+    """The name of a configuration's method, as recipes and cards have it."""
+    return next(name for name, kind in CONFIGS.items() if isinstance(config, kind))
+
+
+def parse_config(method: str, raw: Mapping[str, Any] | str) -> NetworkConfig:
+    """A table, or JSON text, as the configuration of a method.
+
+    Raises:
+        KeyError: There is no such method.
+        ValidationError: The table does not describe such a network.
+    """
+    kind = CONFIGS[method]
+    if isinstance(raw, str):
+        return kind.model_validate_json(raw)
+    return kind.model_validate(dict(raw))
