@@ -35,6 +35,25 @@ def recipe():
 
 
 @pytest.fixture
+def dagn_recipe():
+    return parse_recipe(
+        {
+            "name": "tiny-dagn",
+            "method": "dagn",
+            "network": {
+                "channels": 1, "widths": [4, 8], "blocks": [1, 1], "sensitive_blocks": 1,
+                "insensitive_blocks": 1, "encoder_block": "basic", "encoder_width": 4,
+                "encoder_blocks": [1, 1, 1, 1], "mlp": 8, "key": 4, "norm": False,
+                "unshuffle": 2, "residual": True, "gate_scale": 2.0,
+            },
+            "data": {"patch_px": 16, "batch": 4},
+            "train": {"steps": 8, "warmup_steps": 2, "decay_steps": 3},
+        },
+        name="tiny-dagn",
+    )  # fmt: skip
+
+
+@pytest.fixture
 def photo_folder(tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()

@@ -8,7 +8,7 @@ from PIL import Image
 from restora.networks.fbcnn import FBCNN
 from restora.training.data import Batch
 from restora.training.recipe import TrainRecipe
-from restora.training.tasks import FBCNNValidation, fbcnn_loss
+from restora.training.tasks import Validation, fbcnn_loss
 
 
 def batch_of(error, quality=(50.0,)):
@@ -87,7 +87,7 @@ def test_validation_of_a_network_that_changes_nothing(tmp_path, recipe, channels
     coarse = rng.integers(0, 256, (16, 16, 3), np.uint8)
     Image.fromarray(coarse).resize((300, 300)).save(tmp_path / "a.png")
     network = FBCNN(recipe.network.model_copy(update={"channels": channels}))
-    scores = FBCNNValidation(tmp_path, channels=channels)(network)
+    scores = Validation(tmp_path, channels=channels)(network)
     for quality in ("10", "40", "10_50"):
         assert scores[f"psnr_{quality}"] == pytest.approx(scores[f"jpeg_{quality}"])
     assert scores["jpeg_40"] > scores["jpeg_10"] + 1

@@ -109,7 +109,9 @@ class SensitiveGuidance(nn.Module):
         self.trunk = _mlp(1, mlp, mlp, mlp)
         self.modulation = Modulation(widths, mlp, gate_scale)
 
-    def forward(self, code: Tensor, strength: Tensor, insist: Tensor) -> list[tuple[Tensor, Tensor]]:
+    def forward(
+        self, code: Tensor, strength: Tensor, insist: Tensor
+    ) -> list[tuple[Tensor, Tensor]]:
         """``code`` (B, S), ``strength`` (B, 1); ``insist`` (B, 1): 1 where it alone counts."""
         return self.modulation(self.trunk(strength) + (1 - insist) * self.mlp(code))  # type: ignore[no-any-return]
 
@@ -195,14 +197,13 @@ class DAGN(nn.Module):
         ):
             for linear in (*modulation.gamma, *modulation.beta):
                 linear.weight.data.mul_(0.05)
-        self.quality_head[-2].weight.data.mul_(0.05)  # type: ignore[union-attr,operator]
+        self.quality_head[-2].weight.data.mul_(0.05)  # type: ignore[operator]
         nn.init.zeros_(self.fusion.out.weight)
         if not self.config.norm:
             # The last layer of each encoder block would double the signal block by block.
             for encoder in (self.sensitive_encoder, self.insensitive_encoder):
-                for stage in encoder.stages:
-                    for block in stage:
-                        block.branch[-1][0].weight.data.mul_(0.5)
+                for block in (block for stage in encoder.stages for block in stage):  # type: ignore[attr-defined]
+                    block.branch[-1][0].weight.data.mul_(0.5)
             # As for FBCNN's head: what JPEG did is small against the mean of a picture.
             stem = self.sensitive_encoder.stem.weight.data
             stem *= 8
@@ -237,11 +238,15 @@ class DAGN(nn.Module):
         sensitive, insensitive = self.sensitive_encoder(planes), self.insensitive_encoder(planes)
         return Maps(sensitive, insensitive, *self.fusion.project(insensitive))
 
+    def look_insensitive(self, picture: Tensor) -> Tensor:
+        """The insensitive encoder alone on (B, C, H, W): (B, I, H/16, W/16)."""
+        return self.insensitive_encoder(self._mix(picture, self.to_ycbcr))  # type: ignore[no-any-return]
+
     @staticmethod
     def pool(maps: Maps) -> Guidance:
         """The maps of a whole picture to its guidance."""
-        codes = (each.mean(dim=(2, 3)) for each in (maps.sensitive, maps.insensitive))
-        return Guidance(*codes, pyramid(maps.keys), pyramid(maps.values))
+        sensitive, insensitive = (m.mean(dim=(2, 3)) for m in (maps.sensitive, maps.insensitive))
+        return Guidance(sensitive, insensitive, pyramid(maps.keys), pyramid(maps.values))
 
     def predict(self, sensitive: Tensor) -> Tensor:
         """The sensitive code (B, S) to the strength it tells of, (B, 1) in 0-1."""
@@ -268,7 +273,7 @@ class DAGN(nn.Module):
             features = self.fusion(features, keys, values)
         return [*skips, features]
 
-    def reconstruct(
+    def reconstruct(  # noqa: PLR0917 - an ONNX graph names its inputs by their order
         self,
         picture: Tensor,
         features: list[Tensor],
@@ -325,7 +330,7 @@ class DAGN(nn.Module):
         Args:
             picture: (B, C, H, W) in 0-1, any size from 1x1.
             strength: (B, 1) in 0-1; where it is NaN, or when it is None, the prediction is used.
-            insist: (B, 1); 1 where the strength stands instead of the sensitive code. None: nowhere.
+            insist: (B, 1); 1 where the strength stands for the sensitive code; None: nowhere.
 
         Returns:
             The restored batch, not clipped, and the predicted strength (B, 1).

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from restora.errors import WeightsError
-from restora.training.recipe import Recipe
+from restora.training.recipe import Recipe, parse_recipe
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Checkpoint:
         photos: Key of the folder of photos; empty in checkpoints older than the key.
         network, average: State dictionaries of the weights and of their moving average.
         optimiser: State of the optimiser.
+        companions: State of what is trained beside the network and does not ship, if anything.
+        rival: State of the optimiser of those companions that work against the network.
     """
 
     recipe: Recipe
@@ -35,6 +38,8 @@ class Checkpoint:
     average: dict[str, Tensor]
     optimiser: dict[str, Any]
     photos: str = ""
+    companions: dict[str, Tensor] = field(default_factory=dict)
+    rival: dict[str, Any] = field(default_factory=dict)
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
@@ -54,7 +59,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         raw = torch.load(path, map_location="cpu", weights_only=True)
         plain = {
-            "recipe": Recipe.model_validate_json(raw["recipe"]),
+            "recipe": parse_recipe(json.loads(raw["recipe"]), name=str(path)),
             "history": tuple(raw.get("history", ())),
         }
         return Checkpoint(**{**raw, **plain})

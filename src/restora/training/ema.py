@@ -19,9 +19,12 @@ class Ema:
         # Early on a long memory would hold the random start; (1+k)/(10+k) forgets it.
         decay = min(self.decay, (1 + step) / (10 + step))
         current = network.state_dict()
+        moving = [k for k, v in self.weights.items() if v.is_floating_point()]
         torch._foreach_lerp_(
-            list(self.weights.values()), [current[k] for k in self.weights], 1 - decay
+            [self.weights[k] for k in moving], [current[k] for k in moving], 1 - decay
         )
+        for key in self.weights.keys() - set(moving):  # batch norm counts its batches
+            self.weights[key].copy_(current[key])
 
     def load(self, weights: dict[str, Tensor]) -> None:
         """Continue from saved averages."""

@@ -1,4 +1,7 @@
-"""Weights to start a training from: a weight file or a checkpoint, grown if smaller."""
+"""Weights to start a training from: a weight file or a checkpoint, grown if smaller.
+
+A DAGN may also start from an FBCNN of its widths, whose U-Net it shares.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,31 @@ import torch
 from torch import Tensor
 
 from restora.errors import WeightsError
+from restora.networks.catalogue import NetworkConfig
+from restora.networks.dagn import DAGN, DAGNConfig
 from restora.networks.fbcnn import FBCNN, FBCNNConfig
 from restora.networks.weight_files import read_weights
 from restora.training.checkpoint import load_checkpoint
 
 CHECKPOINT = ".pt"  # all else is a weight file
+SWITCHES = ("fusion", "sensitive", "insensitive")  # of a DAGN; its weights are there all the same
+# What a DAGN calls the parts of an FBCNN that it has too.
+FROM_FBCNN = {
+    "controller.trunk": "sensitive_guidance.trunk",
+    "controller.gamma": "sensitive_guidance.modulation.gamma",
+    "controller.beta": "sensitive_guidance.modulation.beta",
+}
 
 
-def read_initial(path: Path, config: FBCNNConfig, *, seed: int = 0) -> dict[str, Tensor]:
+def read_initial(path: Path, config: NetworkConfig, *, seed: int = 0) -> dict[str, Tensor]:
     """Weights for a network of ``config``.
 
     Args:
         path: A checkpoint (``.pt``), whose averaged weights are taken, or a weight file, the
             authors' too; see :func:`restora.networks.weight_files.read_weights`.
-        config: The network to start; it may be wider than the one in the file.
-        seed: Of what a wider network has at random.
+        config: The network to start; an FBCNN may be wider than the one in the file, a DAGN may
+            have parts switched on or off, or start from an FBCNN.
+        seed: Of what a larger network has at random.
 
     Raises:
         WeightsError: The file cannot be used, or holds a network that does not fit into this one.
@@ -35,6 +48,14 @@ def read_initial(path: Path, config: FBCNNConfig, *, seed: int = 0) -> dict[str,
         found, weights = loaded.config, loaded.weights
     if found == config:
         return weights
+    if isinstance(config, DAGNConfig):
+        switched = {switch: getattr(config, switch) for switch in SWITCHES}
+        if isinstance(found, DAGNConfig) and found.model_copy(update=switched) == config:
+            return weights
+        if isinstance(found, FBCNNConfig) and _shares_unet(found, config):
+            return guide(weights, config, seed=seed)
+    if not (isinstance(config, FBCNNConfig) and isinstance(found, FBCNNConfig)):
+        raise WeightsError(f"{path}: holds a network that does not fit into the recipe's.")
     alike = {"widths": config.widths, "channels": config.channels, "ycbcr": config.ycbcr}
     wider = len(found.widths) == len(config.widths) and all(
         old <= new for old, new in zip(found.widths, config.widths, strict=True)
@@ -67,3 +88,33 @@ def grow(weights: dict[str, Tensor], config: FBCNNConfig, *, seed: int = 0) -> d
             new.zero_()
         new[tuple(slice(0, length) for length in old.shape)] = old
     return grown
+
+
+def _shares_unet(found: FBCNNConfig, config: DAGNConfig) -> bool:
+    """Whether a DAGN without its encoders and insensitive blocks is this FBCNN."""
+    same = ("channels", "widths", "blocks", "mlp", "unshuffle", "residual", "gate_scale", "ycbcr")
+    blocks = all(count == config.sensitive_blocks for count in found.blocks[:-1])
+    return blocks and not config.norm and all(getattr(found, k) == getattr(config, k) for k in same)
+
+
+def guide(weights: dict[str, Tensor], config: DAGNConfig, *, seed: int = 0) -> dict[str, Tensor]:
+    """The weights of an FBCNN inside a DAGN, which at first restores nearly as the other did.
+
+    Fusion and insensitive blocks start as the identity; the sensitive code adds little at first to
+    what the quality says. The quality itself is then told by the sensitive encoder, which knows
+    nothing yet.
+    """
+    torch.manual_seed(seed)
+    network = DAGN(config)
+    network.start_insensitive_blocks_as_identity()
+    network.sensitive_guidance.mlp[-2].weight.data.mul_(0.05)  # type: ignore[operator]
+    guided = network.state_dict()
+    for name, weight in weights.items():
+        for old, new in FROM_FBCNN.items():
+            if name.startswith(f"{old}."):
+                guided[name.replace(old, new)] = weight
+                break
+        else:
+            if not name.startswith("predictor."):
+                guided[name] = weight
+    return guided

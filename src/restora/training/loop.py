@@ -13,13 +13,14 @@ from torch import Tensor
 
 from restora.errors import OutputError, UsageError
 from restora.images.atomic import write_atomically
-from restora.networks.fbcnn import FBCNN
+from restora.networks.catalogue import build
 from restora.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from restora.training.curve import draw_curve
 from restora.training.data import Batch, JpegPairs, PhotoStore
 from restora.training.ema import Ema
+from restora.training.methods import make_task
 from restora.training.recipe import Recipe
-from restora.training.tasks import FBCNNValidation, fbcnn_loss
+from restora.training.tasks import Validation
 
 LATEST = "latest.pt"
 BEFORE_DECAY = "before-decay.pt"  # where a longer training takes up the thread
@@ -44,15 +45,12 @@ class Trainer:
         self.recipe = recipe
         self.photos = photos.key
         self.device = device
-        self.network = FBCNN(recipe.network)
+        self.network = build(recipe.network)
         if initial is not None:
             self.network.load_state_dict(initial)
-        self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.forward = torch.compile(self.network) if compiled else self.network
+        self.task = make_task(recipe, self.network, compiled=compiled)
+        self.task.to(device)
         self.ema = Ema(self.network, settings.ema)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), betas=(0.9, 0.99), weight_decay=settings.weight_decay
-        )
         self.pairs = JpegPairs(
             photos,
             recipe.data,
@@ -80,7 +78,12 @@ class Trainer:
             )
         self.network.load_state_dict(found.network)
         self.ema.load(found.average)
-        self.optimiser.load_state_dict(found.optimiser)
+        for part, group in zip(
+            self.task.optimiser.param_groups, found.optimiser["param_groups"], strict=True
+        ):
+            group["scale"] = part["scale"]  # what the recipe says now
+        self.task.optimiser.load_state_dict(found.optimiser)
+        self.task.load_extra(found.companions, found.rival)
         self.step, self.seconds, self.history = found.step, found.seconds, found.history
         changes = _changes(found.recipe, self.recipe)
         if found.photos not in ("", self.photos):
@@ -98,23 +101,20 @@ class Trainer:
             photos=self.photos,
             network=self.network.state_dict(),
             average=self.ema.weights,
-            optimiser=self.optimiser.state_dict(),
+            optimiser=self.task.optimiser.state_dict(),
+            **self.task.extra_state(),
         )
 
     def advance(self) -> dict[str, Tensor]:
         """One optimiser step; gives the parts of the loss."""
         started = time.monotonic()
         settings = self.recipe.train
-        for group in self.optimiser.param_groups:
+        for group in self.task.optimiser.param_groups:
             # Both: a resumed optimiser brings back what the recipe said before.
-            group["lr"] = settings.lr_at(self.step)
+            group["lr"] = settings.lr_at(self.step) * group["scale"]
             group["weight_decay"] = settings.weight_decay
         batch = self._next_batch()
-        loss, parts = fbcnn_loss(self.forward, batch, settings)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.clip_norm)
-        self.optimiser.step()
+        parts = self.task.step(batch, done=self.step / settings.steps)
         self.ema.update(self.network, self.step)
         self.step += 1
         self.seconds += time.monotonic() - started
@@ -183,7 +183,7 @@ def train(
         _forget_after(out / LOG, trainer.step)
     validate = None
     if validation is not None:
-        validate = FBCNNValidation(validation, channels=recipe.network.channels)
+        validate = Validation(validation, channels=recipe.network.channels)
     last_step, decay_from = recipe.train.steps, recipe.train.steps - recipe.train.decay_steps
     losses: list[dict[str, Tensor]] = []
     last_save = last_row = time.monotonic()
@@ -213,7 +213,7 @@ def train(
 def _row(
     trainer: Trainer,
     losses: list[dict[str, Tensor]],
-    validate: FBCNNValidation | None,
+    validate: Validation | None,
     *,
     clock_s: float,
 ) -> dict[str, float]:
@@ -229,9 +229,11 @@ def _row(
         **{name: float(torch.stack([p[name] for p in losses]).mean()) for name in losses[0]},
     }
     if validate is not None:
-        averaged = FBCNN(recipe.network)
+        averaged = build(recipe.network)
         averaged.load_state_dict(trainer.ema.weights)
-        row |= validate(averaged.to(trainer.device))
+        averaged = averaged.to(trainer.device).eval()
+        row |= validate(averaged)
+        row |= trainer.task.monitor(averaged, validate.pairs(trainer.device))
     return row
 
 
@@ -249,7 +251,7 @@ def _changes(before: Recipe, after: Recipe) -> str:
     old, new = before.model_dump(), after.model_dump()
     return ", ".join(
         f"{section}.{key} {value}"
-        for section in ("data", "train")
-        for key, value in old[section].items()
+        for section in ("data", "train", "decoupling")
+        for key, value in old.get(section, {}).items()
         if new[section][key] != value
     )

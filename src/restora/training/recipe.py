@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from restora._optional import require
 from restora.errors import RecipeError
+from restora.networks.catalogue import NetworkConfig
+from restora.networks.dagn import DAGNConfig
 from restora.networks.fbcnn import FBCNNConfig
 
 
@@ -90,14 +92,76 @@ class TrainRecipe(_Section):
         return self.lr * rise * fall
 
 
+class DecouplingRecipe(_Section):
+    """DAGN alone: what teaches its two encoders. Source: DAGN, sections 3 and 4 of its code."""
+
+    stage: Literal["joint", "encoders", "restoration"] = Field(
+        "joint",
+        description="encoders: they and what trains them; restoration: pixels and quality, as the "
+        "published second stage; joint: all at once",
+    )
+    encoder_rate: float = Field(
+        1.0, ge=0, description="rate of the sensitive encoder in parts of train.lr"
+    )
+    insensitive_rate: float = Field(
+        1.0, ge=0, description="rate of the insensitive encoder in parts of train.lr; 0 freezes it"
+    )
+    insensitive_sees_pixels: bool = Field(
+        False, description="the pixel loss may move the insensitive encoder, as published"
+    )
+    insist_share: float = Field(
+        0.5, ge=0, le=1, description="share of the taught samples that get no sensitive code"
+    )
+    damage_weight: float = Field(0.1, ge=0, description="L1 of the predicted damage a pixel")
+    reconstruction_weight: float = Field(1.0, ge=0, description="L1 of the auto-encoder's picture")
+    reconstruct: Literal["clean", "compressed"] = Field(
+        "clean",
+        description="what the auto-encoder shall make of a compressed picture; published: itself",
+    )
+    alignment_weight: float = Field(
+        0.1, ge=0, description="L1 between the features of a compressed picture and of its original"
+    )
+    adversarial_weight: float = Field(0.001, ge=0, description="at the end of its ramp")
+    adversarial_ramp: float = Field(
+        0.2, ge=0, le=1, description="share of the steps over which it rises from nothing"
+    )
+    adversarial: Literal["non-saturating", "saturating"] = Field(
+        "non-saturating", description="the encoder's side; published: saturating"
+    )
+    spectral_norm: bool = Field(True, description="of the discriminator; published: none")
+    discriminator_lr: float = Field(1e-4, gt=0, description="Adam rate of the discriminator")
+    variance_weight: float = Field(
+        0.01, ge=0, description="of hinge(1 - deviation) of the insensitive code: it may not die"
+    )
+    code_channels: int = Field(8, ge=1, description="of the auto-encoder's code at H/16")
+
+
 class Recipe(_Section):
     """Everything that makes a weight, but the photos and the clock."""
 
     name: str = Field(description="name of the weight, such as fbcnn-gray-compact")
-    method: Literal["fbcnn"] = "fbcnn"
-    network: FBCNNConfig
+    method: str
+    network: NetworkConfig
     data: DataRecipe = DataRecipe()
     train: TrainRecipe = TrainRecipe()
+
+
+class FBCNNRecipe(Recipe):
+    """A recipe of FBCNN."""
+
+    method: Literal["fbcnn"] = "fbcnn"
+    network: FBCNNConfig
+
+
+class DAGNRecipe(Recipe):
+    """A recipe of DAGN."""
+
+    method: Literal["dagn"]
+    network: DAGNConfig
+    decoupling: DecouplingRecipe = DecouplingRecipe()
+
+
+RECIPES: dict[str, type[Recipe]] = {"fbcnn": FBCNNRecipe, "dagn": DAGNRecipe}
 
 
 def load_recipe(path: Path, *, overrides: tuple[str, ...] = ()) -> Recipe:
@@ -139,14 +203,19 @@ def parse_recipe(raw: dict[str, Any], *, name: str) -> Recipe:
     Raises:
         RecipeError: Every mistake, with the place, the value and the nearest right key.
     """
+    method = raw.get("method", "fbcnn")
+    if method not in RECIPES:
+        known = ", ".join(RECIPES)
+        raise RecipeError(f"{name}: method is one of {known}, not {method!r}.")
+    kind = RECIPES[method]
     try:
-        return Recipe.model_validate(raw)
+        return kind.model_validate(raw)
     except ValidationError as error:
         lines = [f"{name}: {error.error_count()} mistake(s) in the recipe:"]
         for mistake in error.errors():
             where = ".".join(str(part) for part in mistake["loc"])
             if mistake["type"] == "extra_forbidden":
-                near = _nearest_key(mistake["loc"])
+                near = _nearest_key(kind, mistake["loc"])
                 hint = f"; did you mean {near}?" if near else ""
                 lines.append(f"  {where}: no such key{hint}")
             else:
@@ -154,8 +223,8 @@ def parse_recipe(raw: dict[str, Any], *, name: str) -> Recipe:
         raise RecipeError("\n".join(lines)) from error
 
 
-def _nearest_key(location: tuple[int | str, ...]) -> str | None:
-    model: Any = Recipe
+def _nearest_key(kind: type[Recipe], location: tuple[int | str, ...]) -> str | None:
+    model: Any = kind
     for part in location[:-1]:
         model = model.model_fields[str(part)].annotation
     near = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1, cutoff=0.5)

@@ -1,24 +1,94 @@
-"""What a step and a validation are, for each method."""
+"""What a step is for FBCNN, what every method's task offers, and how networks are validated."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from restora.degradations.jpeg import compress
 from restora.images import RGB_TO_YCBCR
+from restora.networks.catalogue import Network
 from restora.networks.fbcnn import FBCNN, quality_to_strength, strength_to_quality
 from restora.training.data import Batch, validation_pictures
-from restora.training.recipe import TrainRecipe
+from restora.training.recipe import FBCNNRecipe, TrainRecipe
 
 VALIDATION_SAVES = ((10,), (40,), (10, 50))  # qualities; before the last the grid is moved
 VALIDATION_SHIFT_PX = 4
 RMS_FLOOR = 1e-3  # a quarter of a gray level: below it nothing is to be gained
+
+
+Pairs = Iterable[tuple[Tensor, Tensor]]
+"""Clean and compressed pictures, (1, C, H, W) each, 0-1."""
+
+
+class Task(Protocol):
+    """What a method trains, and how."""
+
+    @property
+    def network(self) -> Any:
+        """What ships; its weights are averaged."""
+
+    @property
+    def optimiser(self) -> torch.optim.Optimizer:
+        """Its rate is ``train.lr`` times each group's ``scale``."""
+
+    def to(self, device: str) -> None:
+        """Move everything to a device."""
+
+    def step(self, batch: Batch, *, done: float) -> dict[str, Tensor]:
+        """One optimiser step at a share ``done`` of all; gives the parts of the loss."""
+
+    def monitor(self, network: Any, pairs: Pairs) -> dict[str, float]:
+        """Figures of the method's own for the log of a validation."""
+
+    def extra_state(self) -> dict[str, Any]:
+        """``companions`` and ``rival`` of a checkpoint, where there are any."""
+
+    def load_extra(self, companions: dict[str, Tensor], rival: dict[str, Any]) -> None:
+        """Undo :meth:`extra_state`."""
+
+
+class FBCNNTask:
+    """An FBCNN, which is all there is to it; see :class:`Task`."""
+
+    def __init__(self, recipe: FBCNNRecipe, network: FBCNN, *, compiled: bool = False) -> None:
+        self.network = network
+        self._settings = recipe.train
+        self._forward = torch.compile(network) if compiled else network
+        self.optimiser = make_optimiser(
+            [{"params": [*network.parameters()], "scale": 1.0}], recipe.train
+        )
+
+    def to(self, device: str) -> None:
+        self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def step(self, batch: Batch, *, done: float) -> dict[str, Tensor]:  # noqa: ARG002 - no ramp here
+        loss, parts = fbcnn_loss(self._forward, batch, self._settings)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self._settings.clip_norm)
+        self.optimiser.step()
+        return parts
+
+    def monitor(self, network: FBCNN, pairs: Pairs) -> dict[str, float]:  # noqa: ARG002
+        return {}
+
+    def extra_state(self) -> dict[str, Any]:
+        return {}
+
+    def load_extra(self, companions: dict[str, Tensor], rival: dict[str, Any]) -> None:
+        del companions, rival
+
+
+def make_optimiser(groups: list[dict[str, Any]], settings: TrainRecipe) -> torch.optim.AdamW:
+    """AdamW over groups of parameters."""
+    return torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=settings.weight_decay)
 
 
 def fbcnn_loss(
@@ -37,13 +107,13 @@ def fbcnn_loss(
     half = recipe.precision == "bf16"
     with torch.autocast(batch.clean.device.type, torch.bfloat16, enabled=half):
         restored, predicted = network(batch.degraded, given)
-    pixel = _pixel_loss(restored.float() - batch.clean, recipe)
+    pixel = pixel_loss(restored.float() - batch.clean, recipe)
     # Some samples have no one true quality; those teach the pixels alone.
     quality = (predicted.float() - strength)[~strength.isnan()].abs().sum() / len(strength)
     return pixel + recipe.quality_weight * quality, {"pixel": pixel, "quality": quality}
 
 
-def _pixel_loss(error: Tensor, recipe: TrainRecipe) -> Tensor:
+def pixel_loss(error: Tensor, recipe: TrainRecipe) -> Tensor:
     """One number for the errors (B, C, H, W) of a batch."""
     if recipe.pixel_loss == "rms":
         # What PSNR counts; the root of each sample keeps hard saves from drowning mild ones.
@@ -59,7 +129,7 @@ def _pixel_loss(error: Tensor, recipe: TrainRecipe) -> Tensor:
     return luma.abs().mean() + recipe.chroma_weight * squared
 
 
-class FBCNNValidation:
+class Validation:
     """Blind PSNR and quality error on a folder of clean pictures, compressed once up front."""
 
     def __init__(self, folder: Path, *, channels: int) -> None:
@@ -68,20 +138,24 @@ class FBCNNValidation:
             saves: [_save_each(picture, saves) for picture in clean] for saves in VALIDATION_SAVES
         }
 
+    def pairs(self, device: str) -> Pairs:
+        """Every clean picture with each of its compressed forms."""
+        for pairs in self._pairs.values():
+            for clean, picture in pairs:
+                yield _batch(clean.astype(np.uint8), device), _batch(picture, device)
+
     @torch.no_grad()
-    def __call__(self, network: FBCNN) -> dict[str, float]:
+    def __call__(self, network: Network) -> dict[str, float]:
         """``psnr_<q>``, ``jpeg_<q>`` in dB and ``quality_error_<q>``, means over the pictures.
 
         ``<q>`` is ``10_50`` for a picture saved at 10, moved off the grid and saved at 50.
         """
         scores: dict[str, float] = {}
-        device = next(network.parameters()).device
+        device = str(next(network.parameters()).device)
         for saves, pairs in self._pairs.items():
             rows = []
             for clean, picture in pairs:
-                planes = picture[..., None] if picture.ndim == 2 else picture
-                batch = torch.from_numpy(planes.copy()).to(device).permute(2, 0, 1)[None]
-                restored, strength = network(batch.float() / 255)
+                restored, strength = network(_batch(picture, device))
                 out = restored[0].permute(1, 2, 0).mul(255).round().clamp(0, 255)
                 predicted = float(strength_to_quality(strength)[0, 0])
                 rows.append(
@@ -109,6 +183,12 @@ def _save_each(
         )
         saved = compress(saved, quality)
     return clean.astype(np.float64), saved
+
+
+def _batch(picture: NDArray[np.uint8], device: str) -> Tensor:
+    """A gray or colour picture as (1, C, H, W), 0-1."""
+    planes = picture[..., None] if picture.ndim == 2 else picture
+    return torch.from_numpy(planes.copy()).to(device).permute(2, 0, 1)[None].float() / 255
 
 
 def _psnr(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
