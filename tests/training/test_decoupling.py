@@ -14,6 +14,7 @@ from restora.training.decoupling import (
     Companions,
     Discriminator,
     accuracy,
+    correlation_loss,
     discriminator_loss,
     encoder_loss,
     rank,
@@ -49,6 +50,8 @@ def test_a_dead_code_costs_and_has_rank_one():
     assert variance_loss(alive) < 0.05
     line = torch.randn(32, 1) @ torch.randn(1, 8)
     assert rank(line) == pytest.approx(1, abs=1e-2)
+    assert correlation_loss(line) == pytest.approx(1, abs=1e-3)
+    assert correlation_loss(alive) < 0.1
     assert rank(alive) > 5
 
 

@@ -18,6 +18,7 @@ from restora.training.decoupling import (
     Companions,
     Discriminator,
     accuracy,
+    correlation_loss,
     deviation,
     discriminator_loss,
     encoder_loss,
@@ -156,6 +157,7 @@ class DAGNTask:
             ).mean(),
             "alignment": (pair[0] - pair[1]).abs().mean(),
             "variance": variance_loss(codes),
+            "correlation": correlation_loss(codes),
         }
         weights = {name: float(getattr(recipe, f"{name}_weight")) for name in losses}
         if recipe.adversarial_weight:

@@ -93,6 +93,15 @@ def variance_loss(codes: Tensor) -> Tensor:
     return functional.relu(LEAST_DEVIATION - _deviation(codes)).mean()
 
 
+def correlation_loss(codes: Tensor) -> Tensor:
+    """Mean squared correlation between the numbers of (B, I), 0-1: 1 where all tell the same."""
+    centred = codes.float() - codes.float().mean(dim=0)
+    unit = functional.normalize(centred, dim=0)
+    squared = (unit.T @ unit).square()
+    count = squared.shape[0]
+    return (squared.sum() - squared.diagonal().sum()) / (count * (count - 1))
+
+
 @torch.no_grad()
 def accuracy(compressed: Tensor, original: Tensor) -> Tensor:
     """Share of the discriminator's answers, (B,) each, that are right."""

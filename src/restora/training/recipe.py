@@ -133,6 +133,9 @@ class DecouplingRecipe(_Section):
     variance_weight: float = Field(
         0.01, ge=0, description="of hinge(1 - deviation) of the insensitive code: it may not die"
     )
+    correlation_weight: float = Field(
+        0.01, ge=0, description="of the squared correlation between its numbers: not all the same"
+    )
     code_channels: int = Field(8, ge=1, description="of the auto-encoder's code at H/16")
 
 
