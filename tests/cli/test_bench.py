@@ -227,3 +227,25 @@ def test_kept_reports_and_logs_are_drawn(tmp_path, testsets):
     refused = run("plot", "gains", tmp_path / "log.jsonl", "-o", tmp_path / "b.svg")
     assert refused.returncode == 1
     assert "log.jsonl is no report of `restora bench jpeg-...`." in refused.stderr
+
+
+def test_only_a_network_with_codes_can_be_decoupled(testsets):
+    done = run("decoupling", "--data", testsets, "--set", "live1_gray", "--model", "fbcnn")
+    assert (done.returncode, done.stdout) == (2, "")
+    told = " ".join(done.stderr.split())
+    assert told.endswith("has no codes whose decoupling could be measured; a DAGN weight has.")
+
+
+def test_downstream_without_classifier_and_its_options(testsets):
+    downstream = ("downstream", "--data", testsets, "--set", "live1_gray", "--quality", "10")
+    done = run(*downstream, "--classifier", "none", "--json", testsets / "r.json")
+    assert done.returncode == 0, done.stderr
+    assert "| JPEG | 10 | - | - | - | 0." in done.stdout
+    assert run("show", testsets / "r.json").stdout == done.stdout
+    for option, value, message in (
+        ("--classifier", "lite1", "There is no classifier 'lite1'; there are lite0, lite2."),
+        ("--detector", "yolo.pt", "--detector is an ONNX file or the word torchvision, not"),
+    ):
+        refused = run(*downstream, "--classifier", "none", option, value)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert message in " ".join(refused.stderr.split())

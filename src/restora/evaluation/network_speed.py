@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +25,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from restora._optional import require
 from restora.engine.backend_ort import load_session
+from restora.engine.backend_ort_dagn import guidance_feeds
+from restora.engine.survey import Maps, pool
 from restora.errors import RestoraError
 from restora.weights.registry import MODELS, load_card, load_weight
 
@@ -41,6 +43,7 @@ __all__ = [
 
 PUBLISHED_NAME = "FBCNN, published size"
 QUALITY = 30.0
+MAPS = {field.name for field in fields(Maps)}
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -48,7 +51,8 @@ Arrays = dict[str, NDArray[np.float32]]
 EXPORT = """
 import json, sys
 from pathlib import Path
-from restora.networks.fbcnn import FBCNN, FBCNNConfig, count_macs_per_pixel
+from restora.networks.cost import count_macs_per_pixel
+from restora.networks.fbcnn import FBCNN, FBCNNConfig
 from restora.training.export import export_onnx
 network = FBCNN(FBCNNConfig.model_validate_json(sys.argv[1]))
 facts = {
@@ -70,8 +74,9 @@ class Candidate:
 
     Attributes:
         name: For the table.
-        models: ONNX files that run one after the other. The first sees ``picture`` (1, C, H, W)
-            and ``quality`` (1,); a later one also what those before it gave, by name.
+        models: ONNX files that run one after the other. The first sees ``picture`` (1, C, H, W),
+            ``quality`` and ``insist`` (1,); a later one also what those before it gave, by name,
+            and what the engine makes of the maps of a survey.
         channels, parameters, macs_per_pixel: As on a card.
         tile_px: Side of the tile to time it on, a multiple of 16.
     """
@@ -109,7 +114,7 @@ def shipped(tile_px: int) -> list[Candidate]:
     for weight in dict.fromkeys(weight for model in MODELS for weight in model.weights):
         card = load_card(weight)
         for suffix in ("", ".int8"):
-            parts = [f"{part}{suffix}" for part in ("encoder", "decoder")]
+            parts = card.parts(int8=bool(suffix))
             if not all(part in card.files for part in parts):
                 continue
             candidates.append(
@@ -250,8 +255,9 @@ def _load(models: Sequence[bytes], *, threads: int) -> Callable[[Arrays], Arrays
     def run(inputs: Arrays) -> Arrays:
         known = dict(inputs)
         for session in sessions:
-            given = session.run(None, {one.name: known[one.name] for one in session.get_inputs()})
-            known.update(zip([one.name for one in session.get_outputs()], given, strict=True))
+            made = session.run(None, {one.name: known[one.name] for one in session.get_inputs()})
+            given = dict(zip([one.name for one in session.get_outputs()], made, strict=True))
+            known |= guidance_feeds(pool(Maps(**given))) if given.keys() == MAPS else given
         return known
 
     return run
@@ -259,7 +265,11 @@ def _load(models: Sequence[bytes], *, threads: int) -> Callable[[Arrays], Arrays
 
 def _feeds(channels: int, tile_px: int) -> Arrays:
     noise = np.random.default_rng(0).random((1, channels, tile_px, tile_px), np.float32)
-    return {"picture": noise, "quality": np.array([QUALITY], np.float32)}
+    return {
+        "picture": noise,
+        "quality": np.array([QUALITY], np.float32),
+        "insist": np.zeros(1, np.float32),
+    }
 
 
 def _python(code: str, *arguments: str) -> str:

@@ -29,6 +29,7 @@ from restora.training.recipe import DAGNRecipe
 from restora.training.tasks import Pairs, make_optimiser, pixel_loss
 
 DAMAGE_UNIT = 20.0  # gray levels of 255; brings the damage a pixel near 1, as the quality is
+LEAST_PAIRS = 2  # fewer have no deviation
 
 Parts = dict[str, Tensor]
 
@@ -148,6 +149,8 @@ class DAGNTask:
         target = batch.clean if recipe.reconstruct == "clean" else batch.degraded
         damage = (batch.degraded - batch.clean).abs().mean(dim=(1, 2, 3)) * 255 / DAMAGE_UNIT
         compressed = batch.quality != CLEAN_QUALITY  # the others have no difference to tell
+        if compressed.sum() < LEAST_PAIRS:
+            compressed = torch.ones_like(compressed)
         pair = maps.insensitive.float()[compressed], original.float()[compressed]
         codes = pair[0].mean(dim=(2, 3))
         losses = {

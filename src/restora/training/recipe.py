@@ -163,6 +163,12 @@ class DAGNRecipe(Recipe):
     network: DAGNConfig
     decoupling: DecouplingRecipe = DecouplingRecipe()
 
+    @model_validator(mode="after")
+    def _codes_can_differ(self) -> Self:
+        if self.data.batch < 2 and self.decoupling.stage != "restoration":
+            raise ValueError("the codes of one patch cannot differ: data.batch is 2 or more")
+        return self
+
 
 RECIPES: dict[str, type[Recipe]] = {"fbcnn": FBCNNRecipe, "dagn": DAGNRecipe}
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from restora.cli.bench.ablation import ablation
 from restora.cli.bench.checks import clean, tiles
+from restora.cli.bench.decoupling import decoupling
 from restora.cli.bench.downstream import downstream
 from restora.cli.bench.jpeg import jpeg_color, jpeg_double, jpeg_gray, jpeg_oapt
 from restora.cli.bench.machine import resources, speed
@@ -20,7 +22,7 @@ bench = typer.Typer(
 )
 for verb in (
     *(jpeg_gray, jpeg_color, jpeg_double, jpeg_oapt, real),
-    *(clean, tiles, downstream, speed, resources, show),
+    *(clean, tiles, downstream, decoupling, ablation, speed, resources, show),
 ):
     bench.command()(verb)
 bench.add_typer(plot)

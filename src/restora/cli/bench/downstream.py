@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
@@ -31,19 +31,27 @@ def downstream(
     variant: Variants = ["tool"],  # noqa: B006 - typer copies it
     model: ModelName = "fbcnn",
     classifier: Annotated[
-        bool, typer.Option(help="Also what a classifier sees; without it edges only.")
-    ] = True,
+        str, typer.Option(help="What a classifier sees: lite0 or lite2; none goes without.")
+    ] = "lite0",
+    detector: Annotated[
+        Optional[str],  # noqa: UP045 - typer reads annotations at run time
+        typer.Option(
+            help="What a detector finds: an ONNX file that takes a picture (1, 3, H, W) in 0-1 and "
+            "gives boxes, scores and labels, or torchvision."
+        ),
+    ] = None,
     limit: Limit = None,
     device: Device = "cpu",
     threads: Threads = 0,
     json: JsonFile = None,
 ) -> None:
-    """Whether a classifier and an edge detector see in the repaired picture what the clean has."""
+    """Whether machines see in the repaired picture what they see in the clean: classes, edges."""
     from restora.cli.bench.output import keep, progress_bar
     from restora.cli.bench.variants import pixel_restorers, read_variants
     from restora.engine.restorer import Restorer
     from restora.evaluation.checks import find_pictures
     from restora.evaluation.classifier import load_classifier
+    from restora.evaluation.detector import load_detector
     from restora.evaluation.downstream import markdown, measure_downstream
     from restora.evaluation.settings import at_qualities, check_settings
 
@@ -52,12 +60,14 @@ def downstream(
     check_settings(at_qualities(qualities))
     variants = read_variants(variant, model)
     pictures = find_pictures(data / folder, limit=limit)
-    seer = load_classifier() if classifier else None
+    seer = load_classifier(classifier) if classifier != "none" else None
+    finder = load_detector(detector, threads=threads) if detector is not None else None
     with progress_bar("downstream") as progress:
         report = measure_downstream(
             pictures,
             pixel_restorers(variants, Restorer(device=device, threads=threads)),
             classifier=seer,
+            detector=finder,
             qualities=qualities,
             progress=progress,
         )

@@ -41,7 +41,7 @@ def show(
 def _printers() -> Mapping[str, Callable[[Any, bool], None]]:
     """By the first part of the protocol's name: from the content of the file to the screen."""
     from restora.cli.bench.output import print_grids
-    from restora.evaluation import checks, downstream, resources, speed
+    from restora.evaluation import ablation, checks, decoupling, downstream, resources, speed
     from restora.evaluation.real import RealReport, real_grids
     from restora.evaluation.report import Report
     from restora.evaluation.tables import report_grids
@@ -61,6 +61,12 @@ def _printers() -> Mapping[str, Callable[[Any, bool], None]]:
         ),
         "downstream": lambda content, _: typer.echo(
             downstream.markdown(downstream.DownstreamReport.model_validate(content["report"]))
+        ),
+        "decoupling": lambda content, _: typer.echo(
+            decoupling.markdown(decoupling.DecouplingReport.model_validate(content["report"]))
+        ),
+        "ablation": lambda content, _: typer.echo(
+            ablation.markdown(ablation.AblationReport.model_validate(content["report"]))
         ),
         "speed": lambda content, _: typer.echo(
             speed.markdown(speed.SpeedReport.model_validate(content["report"]))
