@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from restora.errors import InputError, MissingExtra, UsageError, WeightsError
-from restora.evaluation.classifier import Classifier, load_classifier
+from restora.semantics.efficientnet_lite import Classifier, load_classifier
 from restora.evaluation.downstream import DownstreamReport, crops, markdown, measure_downstream
 from restora.evaluation.edges import Edges, find_edges
 from restora.evaluation.protocols import decode, encode

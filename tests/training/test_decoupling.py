@@ -218,9 +218,7 @@ def test_recipes_know_their_keys():
     with pytest.raises(RecipeError, match="fbcnn, dagn, not 'dagm'"):
         parse_recipe({"name": "x", "method": "dagm", "network": {}}, name="x")
     with pytest.raises(RecipeError, match=r"data\.batch is 2 or more"):
-        parse_recipe(
-            {"name": "x", "method": "dagn", "network": {}, "data": {"batch": 1}}, name="x"
-        )
+        parse_recipe({"name": "x", "method": "dagn", "network": {}, "data": {"batch": 1}}, name="x")
 
 
 def test_a_batch_of_clean_pictures_is_no_trouble(photos, dagn_recipe):

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from restora.errors import InputError, UsageError
 from restora.evaluation.checks import load_rgb
-from restora.evaluation.classifier import Classifier, Seen
+from restora.semantics.efficientnet_lite import Classifier, Seen
 from restora.evaluation.detections import Tally, match
 from restora.evaluation.detector import Detector
 from restora.evaluation.edges import Edges
@@ -119,7 +119,7 @@ def measure_downstream(
     Args:
         pictures: Clean pictures; those with a side under the classifier's have no crops.
         restorers: What to measure beside the plain file, by the name for the table.
-        classifier: :func:`restora.evaluation.classifier.load_classifier`; with ``None`` here and as
+        classifier: :func:`restora.semantics.efficientnet_lite.load_classifier`; with ``None`` here and as
             the detector only edges are measured, which needs no extra.
         detector: :func:`restora.evaluation.detector.load_detector`.
         qualities: JPEG qualities, 1-100; 4:2:0.

@@ -25,6 +25,7 @@ from restora.training.decoupling import (
     rank,
     variance_loss,
 )
+from restora.training.perceptual import PerceptualLoss
 from restora.training.recipe import DAGNRecipe
 from restora.training.tasks import Pairs, make_optimiser, pixel_loss
 
@@ -46,7 +47,7 @@ class DAGNTask:
         self.companions = Companions(recipe.network, code, self.recipe)
         self.rival = Discriminator(code, normed=self.recipe.spectral_norm)
         self.settings = recipe.train
-        self.joint = self.recipe.stage == "joint"
+        self._perceptual = PerceptualLoss() if self.recipe.perceptual_weight else None
         self.decouples = self.recipe.stage in ("joint", "encoders")
         self.restores = self.recipe.stage in ("joint", "restoration")
         self.optimiser = self._make_optimiser()
@@ -56,6 +57,8 @@ class DAGNTask:
 
     def to(self, device: str) -> None:
         """Move everything."""
+        if self._perceptual is not None:
+            self._perceptual.to(device)
         for module in (self.network, self.companions, self.rival):
             module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -107,11 +110,16 @@ class DAGNTask:
             maps = self._look(batch.degraded)
             code = maps.sensitive.float().mean(dim=(2, 3))
             if self.restores:
-                predicted, pixel = self._restore(batch, maps, strength)
-                total = total + pixel
-                parts["pixel"] = pixel
+                predicted, restored = self._restore(batch, maps, strength)
             else:
                 predicted = self.network.predict(code)
+        if self.restores:
+            restored = restored.float()
+            parts["pixel"] = pixel_loss(restored - batch.clean, self.settings)
+            total = total + parts["pixel"]
+            if self._perceptual is not None:
+                parts["perceptual"] = self._perceptual(restored, batch.clean)
+                total = total + self.recipe.perceptual_weight * parts["perceptual"]
         known = ~strength.isnan()
         quality = (predicted.float() - strength)[known].abs().sum() / len(strength)
         total = total + self.settings.quality_weight * quality
@@ -122,7 +130,7 @@ class DAGNTask:
         return total + decoupling, parts | more, judged
 
     def _restore(self, batch: Batch, maps: Maps, strength: Tensor) -> tuple[Tensor, Tensor]:
-        """Predicted strength (B, 1) and the pixel loss."""
+        """Predicted strength (B, 1) and the restored batch."""
         if not self.recipe.insensitive_sees_pixels:
             # Pixels would like to know the quality from any code they can get.
             content = maps.insensitive.detach()
@@ -134,7 +142,7 @@ class DAGNTask:
         turn = torch.floor(order * share) > torch.floor((order - 1) * share)
         insist = (batch.teach & turn & ~batch.quality.isnan()).float()[:, None]
         restored, predicted = self._run(batch.degraded, maps, given, insist)
-        return predicted, pixel_loss(restored.float() - batch.clean, self.settings)
+        return predicted, restored
 
     def _decouple(
         self, batch: Batch, maps: Maps, code: Tensor, done: float

@@ -112,6 +112,9 @@ class DecouplingRecipe(_Section):
     insist_share: float = Field(
         0.5, ge=0, le=1, description="share of the taught samples that get no sensitive code"
     )
+    perceptual_weight: float = Field(
+        0.0, ge=0, description="of the distance a classifier sees; needs restora[downstream]"
+    )
     damage_weight: float = Field(0.1, ge=0, description="L1 of the predicted damage a pixel")
     reconstruction_weight: float = Field(1.0, ge=0, description="L1 of the auto-encoder's picture")
     reconstruct: Literal["clean", "compressed"] = Field(

@@ -2,7 +2,7 @@
 
 EfficientNet (Tan and Le, ICML 2019) without squeeze-and-excitation and with ReLU6, as its authors
 released it for small devices; :data:`CLASSIFIERS` lists the sizes. Used to ask whether a machine
-still sees in a restored picture what it sees in the clean one.
+still sees in a restored picture what it sees in the clean one, and to teach a network to care.
 
 The network is a function of its weights, of whatever width and depth they are: only the side of the
 pictures is not told by them. PyTorch is not imported before a classifier is made.
@@ -127,16 +127,40 @@ class Classifier:
                 labels.append(self._functional.linear(pooled, *self._last).argmax(1).numpy())
         return Seen(np.concatenate(labels), np.concatenate(features))
 
+    def levels(self, pictures: Any) -> list[Any]:
+        """Features at H/2, H/4, H/8, H/16 and H/32, for a loss: gradients pass.
+
+        Args:
+            pictures: A tensor (N, 3, H, W), RGB, 0-1, of any size, on the device of the weights.
+        """
+        return self._walk((pictures * 255 - MEAN) / SCALE)
+
+    def to(self, device: str) -> Classifier:
+        """Move the weights to a device; gives itself."""
+        self._folded = {
+            name: (weight.to(device), bias.to(device))
+            for name, (weight, bias) in self._folded.items()
+        }
+        self._last = self._last[0].to(device), self._last[1].to(device)
+        return self
+
     def _features(self, x: Any) -> Any:
         """(N, 3, H, W), about -1 to 1, to (N, 1280)."""
+        return self._walk(x)[-1].mean((2, 3))
+
+    def _walk(self, x: Any) -> list[Any]:
+        """(N, 3, H, W), about -1 to 1, to what there is before each halving, and at the end."""
+        levels = []
         x = self._convolve(x, "_conv_stem", stride=2)
         for block, stride in enumerate(self._strides):
+            if stride == 2:
+                levels.append(x)
             at = f"_blocks.{block}."
             inner = self._convolve(x, f"{at}_expand_conv") if block > 0 else x
             inner = self._convolve(inner, f"{at}_depthwise_conv", stride=stride)
             inner = self._convolve(inner, f"{at}_project_conv", bounded=False)
             x = x + inner if x.shape == inner.shape else inner
-        return self._convolve(x, "_conv_head").mean((2, 3))
+        return [*levels, self._convolve(x, "_conv_head")]
 
     def _convolve(self, x: Any, name: str, *, stride: int = 1, bounded: bool = True) -> Any:
         """A convolution with its norm, then ReLU6 if ``bounded``."""
