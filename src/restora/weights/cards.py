@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+# The files a weight of each method is made of, in the order they run.
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "fbcnn": ("encoder", "decoder"),
+    "dagn": ("survey", "encoder", "decoder"),
+}
 
 
 class Training(BaseModel):
@@ -33,8 +40,8 @@ class WeightFile(BaseModel):
 class Card(BaseModel):
     """What a weight is; it lies beside the files of the same name.
 
-    The files are ``<name>.<part>.onnx``. Parts: ``encoder`` and ``decoder``, and where there is an
-    8-bit form ``encoder.int8`` and ``decoder.int8``.
+    The files are ``<name>.<part>.onnx``, with the parts of :data:`PARTS`, and where there is an
+    8-bit form those parts with ``.int8`` behind.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,7 +64,18 @@ class Card(BaseModel):
         description="measured through the command line: protocol and quality to PSNR in dB"
     )
 
+    @field_validator("method")
+    @classmethod
+    def _method_is_known(cls, method: str) -> str:
+        if method not in PARTS:
+            raise ValueError(f"this version knows {', '.join(PARTS)}, not {method!r}")
+        return method
+
+    def parts(self, *, int8: bool = False) -> tuple[str, ...]:
+        """What the files of one form are called under ``files``, in the order they run."""
+        form = ".int8" if int8 else ""
+        return tuple(part + form for part in PARTS[self.method])
+
     def size_bytes(self, *, int8: bool = False) -> int:
         """Bytes of the files that one form needs."""
-        parts = ("encoder.int8", "decoder.int8") if int8 else ("encoder", "decoder")
-        return sum(self.files[part].size_bytes for part in parts)
+        return sum(self.files[part].size_bytes for part in self.parts(int8=int8))
