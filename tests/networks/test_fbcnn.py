@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from restora.networks.fbcnn import FBCNN, FBCNNConfig, count_macs_per_pixel
+from restora.networks.cost import count_macs_per_pixel
+from restora.networks.fbcnn import FBCNN, FBCNNConfig
 
 TINY = FBCNNConfig(
     widths=(4, 8, 8), blocks=(1, 1, 1), predictor_blocks=1, mlp=8,

@@ -7,14 +7,18 @@ import onnxruntime
 import pytest
 import safetensors
 import torch
+from typer.testing import CliRunner
 
+from restora.cli.main import app
 from restora.errors import UsageError, WeightsError
 from restora.networks.catalogue import PAPERS
 from restora.networks.cost import count_macs_per_pixel
 from restora.networks.dagn import DAGN
 from restora.networks.onnx_weights import read_onnx_weights
 from restora.networks.weight_files import Loaded, read_weights, write_safetensors
-from restora.training.export import check_int8, export_loaded, export_onnx, write_whole
+from restora.training.checkpoint import Checkpoint, save_checkpoint
+from restora.training.export import export_loaded, export_onnx, write_whole
+from restora.training.recipe import parse_recipe
 from restora.weights.registry import load_card
 
 
@@ -104,6 +108,24 @@ def test_safetensors_there_and_back(small_dagn, tmp_path):
         write_safetensors(path, small_dagn.config, small_dagn.state_dict(), released=True)
 
 
-def test_no_8_bit_form_is_made_of_it(small_dagn):
-    with pytest.raises(UsageError, match="An 8-bit form is made of FBCNN alone, not of DAGN"):
-        check_int8(small_dagn.config)
+def test_no_8_bit_form_is_made_of_it(small_dagn, tmp_path):
+    """Told before any photo is decoded, let alone a file written."""
+    recipe = parse_recipe(
+        {"name": "run", "method": "dagn", "network": small_dagn.config.model_dump()}, name="run"
+    )
+    state = small_dagn.state_dict()
+    save_checkpoint(Checkpoint(recipe, 1, 1.0, (), state, state, {}), tmp_path / "run.pt")
+    done = CliRunner().invoke(
+        app,
+        ["export", str(tmp_path / "run.pt"), "-o", str(tmp_path / "out"), "--title", "t", "--data",
+         "d", "--trained-on", "c", "--int8-photos", "nowhere", "--validation", "nowhere"],
+    )  # fmt: skip
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception) == "An 8-bit form is made of FBCNN alone, not of DAGN."
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_card_becomes_safetensors(small_dagn, dagn_card, tmp_path):
+    arguments = ["export", dagn_card, "-o", str(tmp_path), "--format", "safetensors"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert read_weights(tmp_path / "small.safetensors").config == small_dagn.config

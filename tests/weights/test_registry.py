@@ -15,7 +15,7 @@ WEIGHTS = [weight for model in MODELS for weight in model.weights]
 def test_card_and_file_agree(weight):
     card = load_card(weight)
     assert card.name == weight
-    assert {"encoder", "decoder"} <= set(card.files)
+    assert {"encoder", "decoder"} <= set(card.parts()) <= set(card.files)
     for part, file in card.files.items():
         data = load_weight(weight, part)
         assert hashlib.sha256(data).hexdigest() == file.sha256
@@ -82,3 +82,11 @@ def test_a_missing_card_is_told(tmp_path):
 def test_the_nearest_name_is_offered():
     with pytest.raises(UsageError, match="Did you mean 'fbcnn'"):
         find_model("fbcn")
+
+
+def test_a_card_of_a_method_from_the_future_is_told(tmp_path):
+    text = (FOLDER / "fbcnn-gray-compact.json").read_text()
+    path = tmp_path / "x.json"
+    path.write_text(text.replace('"method": "fbcnn"', '"method": "swirl"', 1))
+    with pytest.raises(WeightsError, match="this version knows fbcnn, dagn, not 'swirl'"):
+        load_card(str(path))

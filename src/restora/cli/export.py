@@ -29,7 +29,7 @@ def export(
     format: Annotated[
         str,
         typer.Option(
-            help="onnx: encoder, decoder and card, for restore --model. onnx-whole: all in one "
+            help="onnx: its parts and card, for restore --model. onnx-whole: all in one "
             "file, for other programs. safetensors: the weights for PyTorch."
         ),
     ] = "onnx",
@@ -102,9 +102,16 @@ def export(
             "of a run, so for a run's .pt and --format onnx."
         )
     from restora.evaluation.report import read_report
+    from restora.networks.catalogue import method_of
     from restora.networks.weight_files import write_safetensors
     from restora.training.data import PhotoStore
-    from restora.training.export import Int8Data, export_loaded, export_weight, write_whole
+    from restora.training.export import (
+        Int8Data,
+        check_int8,
+        export_loaded,
+        export_weight,
+        write_whole,
+    )
 
     loaded, stem = _read(path)
     stem = name or stem
@@ -120,6 +127,7 @@ def export(
     elif is_run:
         int8 = None
         if int8_photos is not None and validation is not None:
+            check_int8(loaded.config)  # before photos are decoded
             int8 = Int8Data(PhotoStore.open(int8_photos, cache=cache), validation)
         from restora.training.checkpoint import load_checkpoint
 
@@ -145,7 +153,7 @@ def export(
             loaded,
             out,
             name=stem,
-            title=title or f"FBCNN from {path.name}",
+            title=title or f"{method_of(loaded.config).upper()} from {path.name}",
             overlap_px=DEFAULT_OVERLAP_PX if overlap is None else overlap,
             source=f"exported from {path.name}",
         )

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from restora.engine.survey import Guidance, Maps
 from restora.errors import MemoryLimit
 
 PREDICT = float("nan")  # as a quality: let the network decide
@@ -24,11 +25,13 @@ class Encoded:
         tiles: The tiles, in the backend's own kind of array.
         features: What the encoder made of them, likewise.
         quality: (N,) the quality the network itself sees in each tile, 1-100.
+        guidance: What the tiles were told of the whole picture, where the network wants it.
     """
 
     tiles: Any
     features: tuple[Any, ...]
     quality: Floats
+    guidance: Guidance | None = None
 
     def or_predicted(self, quality: float) -> Floats:
         """``quality`` for every tile, or for :data:`PREDICT` what the network sees in each."""
@@ -42,32 +45,57 @@ class Backend(Protocol):
     def channels(self) -> int:
         """1 for gray, 3 for RGB."""
 
-    def encode(self, tiles: Floats) -> Encoded:
-        """The half of the work that no quality setting touches.
+    def look(self, tiles: Floats) -> Maps | None:
+        """What is pooled over a whole picture before its tiles are encoded.
 
         Args:
             tiles: (N, H, W, C), 0-1, H and W multiples of 16.
 
-        Raises:
-            MemoryLimit: The tiles do not fit into memory.
-        """
-
-    def decode(self, encoded: Encoded, quality: float) -> Floats:
-        """Restored tiles (N, H, W, C), not clipped, at a quality of 1-100 or :data:`PREDICT`.
+        Returns:
+            Maps for :func:`restora.engine.survey.survey`; None from a network whose tiles need to
+            know nothing of each other.
 
         Raises:
             MemoryLimit: The tiles do not fit into memory.
         """
 
+    def encode(self, tiles: Floats, guidance: Guidance | None = None) -> Encoded:
+        """The half of the work that no quality setting touches.
 
-def too_large(shape: tuple[int, ...], place: str) -> MemoryLimit:
-    """The error for tiles (N, H, W, C) that do not fit; it names a smaller size, if any."""
+        Args:
+            tiles: (N, H, W, C), 0-1, H and W multiples of 16.
+            guidance: What the picture that the tiles are of tells, one row for all of them. None:
+                each tile is a whole picture. Networks whose :meth:`look` gives None ignore it.
+
+        Raises:
+            MemoryLimit: The tiles do not fit into memory.
+        """
+
+    def decode(self, encoded: Encoded, quality: float, *, insist: bool = False) -> Floats:
+        """Restored tiles (N, H, W, C), not clipped.
+
+        Args:
+            encoded: The tiles.
+            quality: 1-100, or :data:`PREDICT`.
+            insist: A user wants this quality: it stands instead of all else that tells the network
+                how hard the picture was compressed. Without a meaning where nothing else does.
+
+        Raises:
+            MemoryLimit: The tiles do not fit into memory.
+        """
+
+
+def too_large(shape: tuple[int, ...], place: str, *, fixed: bool = False) -> MemoryLimit:
+    """The error for tiles (N, H, W, C) that do not fit; it names a smaller size, if any.
+
+    ``fixed``: no user sets the size of these.
+    """
     height_px, width_px = shape[1:3]
     longest_px = max(height_px, width_px)
     smaller_px = max(SMALLEST_TILE_PX, longest_px // 2 // 16 * 16)
     advice = (
         f"try --tile {smaller_px}."
-        if smaller_px < longest_px
+        if smaller_px < longest_px and not fixed
         else "no smaller tile can be asked for: free some memory."
     )
     return MemoryLimit(

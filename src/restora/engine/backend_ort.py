@@ -8,14 +8,15 @@ import numpy as np
 import onnxruntime
 
 from restora.engine.backend import Encoded, Floats, too_large
+from restora.engine.survey import Guidance
 from restora.errors import WeightsError
 
 
 class OrtBackend:
-    """A network in ONNX Runtime; see :class:`restora.engine.backend.Backend`."""
+    """An FBCNN in ONNX Runtime; see :class:`restora.engine.backend.Backend`."""
 
     def __init__(self, encoder: bytes, decoder: bytes, *, threads: int = 0) -> None:
-        """Load the two halves of a network.
+        """Load its two halves.
 
         Args:
             encoder: Bytes of its ONNX file.
@@ -35,12 +36,22 @@ class OrtBackend:
     def channels(self) -> int:
         return int(self._encoder.get_inputs()[0].shape[1])
 
-    def encode(self, tiles: Floats) -> Encoded:
-        picture = np.ascontiguousarray(tiles.transpose(0, 3, 1, 2))
-        *features, quality = self._run(self._encoder, {"picture": picture}, tiles.shape)
+    def look(self, tiles: Floats) -> None:  # noqa: ARG002 - its tiles need nothing of each other
+        return None
+
+    def encode(self, tiles: Floats, guidance: Guidance | None = None) -> Encoded:  # noqa: ARG002
+        picture = channels_first(tiles)
+        feeds = {"picture": picture}
+        *features, quality = run_session(self._encoder, feeds, tiles.shape)
         return Encoded(picture, tuple(features), quality)
 
-    def decode(self, encoded: Encoded, quality: float) -> Floats:
+    def decode(
+        self,
+        encoded: Encoded,
+        quality: float,
+        *,
+        insist: bool = False,  # noqa: ARG002 - nothing but the quality tells it anyway
+    ) -> Floats:
         count, channels, height, width = encoded.tiles.shape
         wanted = encoded.or_predicted(quality)
         # The 8-bit form takes one quality for a whole batch: its tiles go one by one.
@@ -53,20 +64,40 @@ class OrtBackend:
                 for name, feature in zip(self._features, encoded.features, strict=True)
             }
             feeds |= {"picture": encoded.tiles[some], "quality": wanted[some]}
-            made += self._run(self._decoder, feeds, (step, height, width, channels))
+            made += run_session(self._decoder, feeds, (step, height, width, channels))
         out: Floats = np.concatenate(made).transpose(0, 2, 3, 1)
         return out
 
-    @staticmethod
-    def _run(
-        session: onnxruntime.InferenceSession, feeds: dict[str, Any], shape: tuple[int, ...]
-    ) -> list[Any]:
-        try:
-            return list(session.run(None, feeds))
-        except Exception as error:  # ONNX Runtime has no public tree of errors
-            if "alloc" in str(error).lower() or isinstance(error, MemoryError):
-                raise too_large(shape, "memory") from error
-            raise
+
+def channels_first(tiles: Floats) -> Floats:
+    """Tiles (N, H, W, C) as networks take them, (N, C, H, W)."""
+    return np.ascontiguousarray(tiles.transpose(0, 3, 1, 2))
+
+
+def run_session(
+    session: onnxruntime.InferenceSession,
+    feeds: dict[str, Any],
+    shape: tuple[int, ...],
+    *,
+    fixed: bool = False,
+) -> list[Any]:
+    """All that a network gives for ``feeds``.
+
+    Args:
+        session: From :func:`load_session`.
+        feeds: Its inputs by name.
+        shape: Of the tiles (N, H, W, C) among them.
+        fixed: No user sets their size.
+
+    Raises:
+        MemoryLimit: They do not fit into memory.
+    """
+    try:
+        return list(session.run(None, feeds))
+    except Exception as error:  # ONNX Runtime has no public tree of errors
+        if "alloc" in str(error).lower() or isinstance(error, MemoryError):
+            raise too_large(shape, "memory", fixed=fixed) from error
+        raise
 
 
 def load_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from restora._optional import require
 from restora.engine.backend import Backend
 from restora.engine.backend_ort import OrtBackend
+from restora.engine.backend_ort_dagn import DagnOrtBackend
 from restora.errors import UsageError
 from restora.weights.registry import (
     FOLDER,
@@ -97,15 +98,16 @@ def open_backend(weight: str, *, device: str, threads: int, precision: Precision
         WeightsError: The weight cannot be read.
     """
     if device == "cpu" and not _is_torch(weight):
-        form = ".int8" if precision == "int8" else ""
-        encoder, decoder = (load_weight(weight, part + form) for part in ("encoder", "decoder"))
-        return OrtBackend(encoder, decoder, threads=threads)
+        card = load_card(weight)
+        parts = [load_weight(weight, part) for part in card.parts(int8=precision == "int8")]
+        kind = DagnOrtBackend if card.method == "dagn" else OrtBackend
+        return kind(*parts, threads=threads)
     require("torch", extra="train")
-    from restora.engine.backend_torch import TorchBackend  # noqa: PLC0415 - needs PyTorch
+    from restora.engine.backend_torch import open_torch  # noqa: PLC0415 - needs PyTorch
 
     loaded = _read(weight if _is_path(weight) else str(FOLDER / f"{weight}.json"))
     half = precision == "half"
-    return TorchBackend(loaded.config, loaded.weights, device=device, half=half)
+    return open_torch(loaded.config, loaded.weights, device=device, half=half)
 
 
 def _is_torch(weight: str) -> bool:

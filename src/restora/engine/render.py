@@ -9,6 +9,7 @@ import numpy as np
 from restora.engine.backend import PREDICT, Backend, Encoded, Floats
 from restora.engine.plan import Plan
 from restora.engine.routes import join, split
+from restora.engine.survey import Guidance, survey
 from restora.engine.tiles import lay_grid, run_tiled
 from restora.images import Picture
 from restora.jpeg.constraint import Bins, constrain
@@ -43,6 +44,7 @@ def render(
         picture.height_px, picture.width_px, tile_px=plan.tile_px, overlap_px=plan.overlap_px
     )
     quality = PREDICT if plan.quality is None else plan.quality
+    insist = plan.quality_source == "asked"
     share = np.float32(plan.strength / 100)
     total, done = len(grid) * len(backends), 0
 
@@ -55,16 +57,25 @@ def render(
     for number, (planes, backend) in enumerate(
         zip(split(picture.pixels, plan.route), backends, strict=True)
     ):
+        seen = None if memory is None else memory.get((number, 0))
+        if seen is None:
+            guidance = survey(planes, backend.look, check=lambda: advance(0))
+        else:  # what one tile was told, all were told
+            guidance = seen.guidance
 
         def operator(
-            tiles: Floats, first: int, number: int = number, backend: Backend = backend
+            tiles: Floats,
+            first: int,
+            number: int = number,
+            backend: Backend = backend,
+            guidance: Guidance | None = guidance,
         ) -> Floats:
             encoded = None if memory is None else memory.get((number, first))
             if encoded is None:
-                encoded = backend.encode(tiles)
+                encoded = backend.encode(tiles, guidance)
                 if memory is not None:
                     memory[number, first] = encoded
-            return np.clip(backend.decode(encoded, quality), 0, 1)
+            return np.clip(backend.decode(encoded, quality, insist=insist), 0, 1)
 
         restored.append(run_tiled(planes, operator, grid, batch=batch, progress=advance))
     pixels = join(restored, plan.route, picture.pixels)

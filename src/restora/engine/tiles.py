@@ -53,6 +53,22 @@ class Axis:
             weights[start + ramp_px :] = 0
         return weights
 
+    def share(self, number: int) -> tuple[int, int]:
+        """Where the part of tile ``number`` that no other tile has starts and ends, in pixels.
+
+        Overlaps are split in their middle, on the 16-pixel grid. Together the parts are the whole
+        length, rounded up to that grid.
+        """
+
+        def border(after: int) -> int:
+            middle = (self.origins[after] + self.origins[after - 1] + self.tile_px) // 2
+            return middle // GRID_PX * GRID_PX
+
+        last = len(self.origins) - 1
+        start = border(number) if number > 0 else 0
+        end = border(number + 1) if number < last else _round_up(self.length_px)
+        return start, end
+
 
 def lay_axis(length_px: int, *, tile_px: int, overlap_px: int) -> Axis:
     """Cover ``length_px`` with equal tiles of at most ``tile_px``, no longer than they need be.

@@ -237,23 +237,3 @@ def quality_to_strength(quality: Tensor) -> Tensor:
 def strength_to_quality(strength: Tensor) -> Tensor:
     """Inverse of :func:`quality_to_strength`."""
     return 100 * (1 - strength)
-
-
-def count_macs_per_pixel(network: FBCNN) -> int:
-    """Multiply-adds for each input pixel of the convolutions, the controller left out."""
-    side_px = 16 * network.config.multiple_px
-    total = 0
-
-    def count(module: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal total
-        if isinstance(module, nn.ConvTranspose2d):  # each input pixel meets every weight once
-            total += module.weight.numel() * output[0, 0].numel() // module.stride[0] ** 2
-        elif isinstance(module, nn.Conv2d):
-            total += module.weight.numel() * output[0, 0].numel()
-
-    handles = [m.register_forward_hook(count) for m in network.modules()]
-    with torch.no_grad():
-        network(torch.zeros(1, network.config.channels, side_px, side_px))
-    for handle in handles:
-        handle.remove()
-    return round(total / side_px**2)

@@ -12,21 +12,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from restora.networks.blocks import batch_norm
+from restora.networks.cells import ANCHORS, LEVELS, cell_bounds
 
-LEVELS = (1, 2, 4, 8)  # cells a side of each grid of the pyramid
-ANCHORS = sum(level**2 for level in LEVELS)
+__all__ = ["ANCHORS", "LEVELS", "CrossFeatureFusion", "cell_means", "pyramid"]
 
 
 def cell_means(length: int, cells: int, like: Tensor) -> Tensor:
     """Row n holds the weights of cell n's mean over ``length`` places, (cells, length).
 
-    Cell n reaches from floor(n L / N) to ceil((n + 1) L / N): cells may overlap, none is empty.
     Unlike PyTorch's adaptive pooling this can be exported with the length left open.
     """
     place = torch.arange(length, device=like.device)[None]
     cell = torch.arange(cells, device=like.device)[:, None]
-    start = cell * length // cells
-    end = ((cell + 1) * length + cells - 1) // cells
+    bounds: tuple[Tensor, Tensor] = cell_bounds(cell, length, cells)
+    start, end = bounds
     inside = ((place >= start) & (place < end)).to(like.dtype)
     return inside / inside.sum(dim=1, keepdim=True)
 
@@ -75,4 +74,5 @@ class CrossFeatureFusion(nn.Module):
         match = places @ keys.transpose(1, 2) / query.shape[1] ** 0.5
         context = torch.softmax(match, dim=2) @ values
         shape = (query.shape[0], query.shape[1], *query.shape[2:])
-        return features + self.out(context.transpose(1, 2).reshape(shape))
+        found: Tensor = self.out(context.transpose(1, 2).reshape(shape))
+        return features + found

@@ -12,15 +12,20 @@ from torch import Tensor
 
 from restora._optional import require
 from restora.errors import WeightsError
-from restora.networks.fbcnn import FBCNN, FBCNNConfig
+from restora.networks.catalogue import NetworkConfig, build
+from restora.networks.dagn import DAGNConfig
+
+# A network counts its own training batches under this name, and no graph has a use for it.
+COUNTER = "num_batches_tracked"
 
 
-def read_onnx_weights(models: Iterable[bytes], config: FBCNNConfig) -> dict[str, Tensor]:
-    """The weights of an exported FBCNN, float32.
+def read_onnx_weights(models: Iterable[bytes], config: NetworkConfig) -> dict[str, Tensor]:
+    """The weights of an exported network, float32.
 
     Args:
-        models: Its files: encoder and decoder, or the whole.
-        config: The network's numbers.
+        models: Its files: all its parts, or the whole.
+        config: The network's numbers. What it has switched off is not in the files and gets its
+            start values.
 
     Raises:
         WeightsError: The files hold another network than ``config`` describes.
@@ -35,8 +40,12 @@ def read_onnx_weights(models: Iterable[bytes], config: FBCNNConfig) -> dict[str,
             raise WeightsError(f"This is not an ONNX file: {error}") from error
         arrays |= {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
     state: dict[str, Tensor] = {}
-    for name, expected in FBCNN(config).state_dict().items():
+    off = switched_off(config)
+    for name, expected in build(config).state_dict().items():
         array = arrays.get(name)
+        if array is None and (name.startswith(off) or name.endswith(COUNTER)):
+            state[name] = expected
+            continue
         if array is None or array.shape != tuple(expected.shape):
             found = "is missing" if array is None else f"has shape {array.shape}"
             raise WeightsError(
@@ -44,3 +53,15 @@ def read_onnx_weights(models: Iterable[bytes], config: FBCNNConfig) -> dict[str,
             )
         state[name] = torch.from_numpy(array.astype(np.float32))
     return state
+
+
+def switched_off(config: NetworkConfig) -> tuple[str, ...]:
+    """How the names of the weights begin that a network of this configuration never uses."""
+    if not isinstance(config, DAGNConfig):
+        return ()
+    fusion = ("fusion.query.", "fusion.query_norm.", "fusion.out.")
+    return (
+        *(fusion if not config.fusion else ()),
+        *(("sensitive_guidance.",) if not config.sensitive else ()),
+        *(("insensitive_guidance.",) if not config.insensitive else ()),
+    )

@@ -21,14 +21,16 @@ from torch import Tensor
 from restora._optional import require
 from restora.errors import WeightsError
 from restora.images.atomic import write_atomically
-from restora.networks.fbcnn import FBCNN, FBCNNConfig
+from restora.networks.catalogue import CONFIGS, NetworkConfig, build, method_of, parse_config
+from restora.networks.fbcnn import FBCNNConfig
 from restora.networks.onnx_weights import read_onnx_weights
 from restora.networks.released import from_released, is_released, to_released
+from restora.weights.cards import PARTS
 from restora.weights.registry import load_card, load_weight
 
 NETWORK_KEY = "restora_network"  # of a safetensors header: the configuration as JSON
+METHOD_KEY = "restora_method"  # and whose it is; files older than the key hold an FBCNN
 HALF_LEAST = 256  # smaller tensors stay float32: nothing is gained by halving them
-PARTS = ("encoder", "decoder")  # as cards call them
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Loaded:
             in either kind of file.
     """
 
-    config: FBCNNConfig
+    config: NetworkConfig
     weights: dict[str, Tensor]
     kind: Literal["released", "safetensors", "onnx"]
 
@@ -52,8 +54,8 @@ def read_weights(path: Path) -> Loaded:
 
     Args:
         path: ``.safetensors``; a card (``.json``), or a part of what it describes (``.onnx``: the
-            other part is read too), or the whole network in one ``.onnx`` beside it; anything else
-            is read as a file of PyTorch.
+            others are read too), or the whole network in one ``.onnx`` beside it; anything else is
+            read as a file of PyTorch.
 
     Raises:
         WeightsError: The file cannot be read, is damaged or holds another network.
@@ -69,7 +71,7 @@ def read_weights(path: Path) -> Loaded:
 
 def write_safetensors(
     path: Path,
-    config: FBCNNConfig,
+    config: NetworkConfig,
     weights: Mapping[str, Tensor],
     metadata: Mapping[str, str] | None = None,
     *,
@@ -80,7 +82,7 @@ def write_safetensors(
 
     Args:
         path: The file.
-        config: The network's numbers; they go into the header.
+        config: The network's numbers; they go into the header, with the name of its method.
         weights: Its state dictionary.
         metadata: More for the header.
         half: Store tensors of 256 numbers and more as float16, as our ONNX files do.
@@ -92,14 +94,19 @@ def write_safetensors(
         MissingExtra: safetensors is not installed.
     """
     safetensors = require("safetensors.torch", extra="train")
-    named = to_released(weights, config) if released else weights
+    named = weights
+    if released:
+        if not isinstance(config, FBCNNConfig):
+            raise WeightsError("The authors' names are those of FBCNN; this network is none.")
+        named = to_released(weights, config)
     tensors = {
         name: weight.detach()
         .to("cpu", torch.float16 if half and weight.numel() >= HALF_LEAST else torch.float32)
         .contiguous()
         for name, weight in named.items()
     }
-    header = {"format": "pt", **(metadata or {}), NETWORK_KEY: config.model_dump_json()}
+    described = {METHOD_KEY: method_of(config), NETWORK_KEY: config.model_dump_json()}
+    header = {"format": "pt", **(metadata or {}), **described}
     write_atomically(path, safetensors.save(tensors, metadata=header))
 
 
@@ -116,34 +123,38 @@ def _read_safetensors(path: Path) -> Loaded:
     if is_released(tensors):
         config, weights = from_released(tensors, source=str(path))
         return Loaded(config, weights, "released")
-    described = header.get("__metadata__", {}).get(NETWORK_KEY)
+    metadata = header.get("__metadata__", {})
+    described = metadata.get(NETWORK_KEY)
     if described is None:
         raise WeightsError(
             f"{path}: no FBCNN weights: neither {NETWORK_KEY} in the header nor the authors' "
             f"names; found keys like {', '.join(list(tensors)[:3]) or 'none at all'}."
         )
     try:
-        config = FBCNNConfig.model_validate_json(described)
-    except ValidationError as error:
+        network = parse_config(metadata.get(METHOD_KEY, "fbcnn"), described)
+    except (KeyError, ValidationError) as error:
         raise WeightsError(
             f"{path}: {NETWORK_KEY} in the header describes no network this version knows."
         ) from error
-    return Loaded(config, _fit(tensors, config, source=str(path)), "safetensors")
+    return Loaded(network, _fit(tensors, network, source=str(path)), "safetensors")
 
 
 def _read_onnx(path: Path) -> Loaded:
     name = path.stem.removesuffix(".int8")  # the 8-bit form is made of the other, and lies beside
-    for part in PARTS:
+    for part in {part for parts in PARTS.values() for part in parts}:
         name = name.removesuffix(f".{part}")
     card_path = str(path.with_name(f"{name}.json"))
-    recipe = load_card(card_path).training.recipe
+    card = load_card(card_path)
     whole = path.suffix.lower() == ".onnx" and path.stem == name
-    models = [_read_bytes(path)] if whole else [load_weight(card_path, part) for part in PARTS]
+    if whole:
+        models = [_read_bytes(path)]
+    else:
+        models = [load_weight(card_path, part) for part in card.parts()]
     try:
-        config = FBCNNConfig.model_validate(recipe.get("network"))
+        config = CONFIGS[card.method].model_validate(card.training.recipe.get("network"))
         weights = read_onnx_weights(models, config)
     except ValidationError as error:
-        raise WeightsError(f"{card_path}: this card describes no FBCNN.") from error
+        raise WeightsError(f"{card_path}: this card describes no {card.method.upper()}.") from error
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     return Loaded(config, weights, "onnx")
@@ -175,10 +186,10 @@ def _read_pytorch(path: Path) -> Loaded:
     return Loaded(config, weights, "released")
 
 
-def _fit(tensors: dict[str, Tensor], config: FBCNNConfig, *, source: str) -> dict[str, Tensor]:
+def _fit(tensors: dict[str, Tensor], config: NetworkConfig, *, source: str) -> dict[str, Tensor]:
     """Weights under our names, float32, checked against the network they shall go into."""
     with torch.device("meta"):
-        expected = FBCNN(config).state_dict()
+        expected = build(config).state_dict()
     odd = sorted(
         name
         for name in expected.keys() | tensors.keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +13,21 @@ from torch import Tensor
 
 from restora._optional import require
 from restora.engine.backend_ort import OrtBackend
-from restora.errors import WeightsError
+from restora.errors import UsageError, WeightsError
 from restora.images.atomic import write_atomically
-from restora.networks.fbcnn import FBCNN, FBCNNConfig, count_macs_per_pixel
-from restora.networks.onnx_weights import read_onnx_weights
+from restora.networks.catalogue import PAPERS, Network, NetworkConfig, build, method_of
+from restora.networks.cost import count_macs_per_pixel
+from restora.networks.fbcnn import FBCNN
+from restora.networks.onnx_weights import read_onnx_weights, switched_off
 from restora.networks.weight_files import HALF_LEAST, Loaded
 from restora.training.checkpoint import Checkpoint
 from restora.training.data import PhotoStore
-from restora.training.graphs import Part, trace
+from restora.training.graphs import WHOLE, trace
 from restora.training.int8_loss import measure_loss
 from restora.training.quantise import quantise
 from restora.weights.cards import Card, Training, WeightFile
+
+TIE_BREAK = 1e-6
 
 
 @dataclass(frozen=True)
@@ -33,24 +38,43 @@ class Int8Data:
     validation: Path
 
 
-SHIPPED_PARTS: tuple[Part, ...] = ("encoder", "decoder")
-
-
-def export_onnx(network: FBCNN, part: Part = "whole") -> bytes:
+def export_onnx(network: Network, part: str = WHOLE) -> bytes:
     """A part of the network as ONNX: weights stored as float16, computed in float32."""
     onnx = require("onnx", extra="train")
-    model = trace(network, part)
+    model = trace(_without_ties(network), part)
     _forget_origin(model)
     _halve_weights(model)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
 
-def write_whole(path: Path, config: FBCNNConfig, weights: dict[str, Tensor]) -> None:
+def write_whole(path: Path, config: NetworkConfig, weights: dict[str, Tensor]) -> None:
     """Write a network as one ONNX file for other programs, atomically."""
-    network = FBCNN(config)
+    network = build(config)
     network.load_state_dict(weights)
     write_atomically(path, export_onnx(network))
+
+
+def _without_ties(network: Network) -> Network:
+    """A copy in which no two weights are equal and none is nothing.
+
+    The exporter would store equal ones once and leave zeros away, and with them their names. The
+    first number of such a weight is moved by too little to matter.
+    """
+    network = copy.deepcopy(network).to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    seen: set[bytes] = set()
+    for weight in network.state_dict().values():  # these are views
+        first = weight.view(-1)[:1]
+        if not weight.is_floating_point():  # a count, which is not exported
+            continue
+        while not weight.any() or _digest(weight) in seen:
+            first += TIE_BREAK * (1 + first.abs())
+        seen.add(_digest(weight))
+    return network
+
+
+def _digest(weight: Tensor) -> bytes:
+    return hashlib.sha256(weight.numpy().tobytes()).digest()
 
 
 def _forget_origin(model: object) -> None:
@@ -113,8 +137,13 @@ def export_weight(
             :class:`restora.weights.cards.Card`.
         overlap_px: Overlap of tiles that hides their borders.
         int8: What an 8-bit form is made and measured with; None makes none.
+
+    Raises:
+        UsageError: An 8-bit form is asked of another method than FBCNN.
     """
-    network = FBCNN(checkpoint.recipe.network)
+    if int8 is not None:
+        check_int8(checkpoint.recipe.network)
+    network = build(checkpoint.recipe.network)
     network.load_state_dict(checkpoint.average)
     training = Training(
         recipe=checkpoint.recipe.model_dump(mode="json"),
@@ -135,6 +164,18 @@ def export_weight(
     return _write(network, card.model_copy(update={"scores": scores or {}}), folder, int8)
 
 
+def check_int8(config: NetworkConfig) -> None:
+    """Refuse to make an 8-bit form of what has none.
+
+    Raises:
+        UsageError: The network is of another method than FBCNN.
+    """
+    if method_of(config) != "fbcnn":
+        raise UsageError(
+            f"An 8-bit form is made of FBCNN alone, not of {method_of(config).upper()}."
+        )
+
+
 def export_loaded(
     loaded: Loaded, folder: Path, *, name: str, title: str, overlap_px: int, source: str
 ) -> Card:
@@ -147,10 +188,13 @@ def export_loaded(
         title, source: For the card: what it is, and where it comes from.
         overlap_px: Overlap of tiles that hides their borders.
     """
-    network = FBCNN(loaded.config)
+    network = build(loaded.config)
     network.load_state_dict(loaded.weights)
     training = Training(
-        recipe={"network": loaded.config.model_dump(mode="json")},
+        recipe={
+            "method": method_of(loaded.config),
+            "network": loaded.config.model_dump(mode="json"),
+        },
         data="not known here",
         device="not known here",
         steps=0,
@@ -161,12 +205,13 @@ def export_loaded(
     return _write(network, card.model_copy(update={"licence": "not known here"}), folder)
 
 
-def _card(network: FBCNN, name: str, *, title: str, training: Training, overlap_px: int) -> Card:
+def _card(network: Network, name: str, *, title: str, training: Training, overlap_px: int) -> Card:
+    method = method_of(network.config)
     return Card(
         name=name,
-        method="fbcnn",
+        method=method,
         title=title,
-        paper="Jiang, Zhang, Timofte: Towards Flexible Blind JPEG Artifacts Removal, ICCV 2021",
+        paper=PAPERS[method],
         channels=network.config.channels,
         parameters=sum(p.numel() for p in network.parameters()),
         macs_per_pixel=count_macs_per_pixel(network),
@@ -178,14 +223,15 @@ def _card(network: FBCNN, name: str, *, title: str, training: Training, overlap_
     )
 
 
-def _write(network: FBCNN, card: Card, folder: Path, int8: Int8Data | None = None) -> Card:
+def _write(network: Network, card: Card, folder: Path, int8: Int8Data | None = None) -> Card:
     """Write ``<name>.<part>.onnx``, and the card that names them, last."""
-    files: dict[str, bytes] = {part: export_onnx(network, part) for part in SHIPPED_PARTS}
+    files = {part: export_onnx(network, part) for part in card.parts()}
     _check_readable(list(files.values()), network)
     if int8 is not None:
+        assert isinstance(network, FBCNN)  # checked before any work
         exact = OrtBackend(files["encoder"], files["decoder"])
         small = [bytes(model.SerializeToString()) for model in quantise(network, int8.photos)]
-        files |= {f"{part}.int8": model for part, model in zip(SHIPPED_PARTS, small, strict=True)}
+        files |= dict(zip(card.parts(int8=True), small, strict=True))
         loss = measure_loss(exact, OrtBackend(*small), int8.validation)
         card = card.model_copy(update={"int8_loss_db": round(loss, 3)})
     named = {
@@ -200,13 +246,16 @@ def _write(network: FBCNN, card: Card, folder: Path, int8: Int8Data | None = Non
     return card
 
 
-def _check_readable(models: list[bytes], network: FBCNN) -> None:
+def _check_readable(models: list[bytes], network: Network) -> None:
     """Refuse files that PyTorch could not read back, before it replaces a good one.
 
     Raises:
         WeightsError: A weight is missing (the exporter stores equal ones once) or has changed.
     """
     expected = network.state_dict()
+    off = switched_off(network.config)  # those are in no file
     for name, weight in read_onnx_weights(models, network.config).items():
-        if not torch.allclose(weight, expected[name].cpu(), rtol=1e-2, atol=1e-3):
+        if not name.startswith(off) and not torch.allclose(
+            weight, expected[name].cpu(), rtol=1e-2, atol=1e-3
+        ):
             raise WeightsError(f"The exported weight {name} is not the trained one.")

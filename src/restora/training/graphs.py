@@ -1,26 +1,23 @@
-"""The graphs other programs see: encoder, decoder, and the whole of them in one.
+"""The graphs other programs see: for FBCNN encoder, decoder, and the whole of them in one.
 
 Shapes: N pictures, C channels, H×W pixels. Pixels are 0-1, quality is 1-100.
 """
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from restora._optional import require
-from restora.errors import WeightsError
+from restora.networks.catalogue import Network
+from restora.networks.dagn import DAGN
 from restora.networks.fbcnn import FBCNN, quality_to_strength, strength_to_quality
+from restora.training.graphs_dagn import dagn_tracing
+from restora.training.tracing import OpenSizes, Tracing, example_picture, example_row, to_onnx
 
-OPSET = 20
-EXAMPLE_STEPS = (3, 4)  # height and width of an example, in steps of the bottom scale
-
-Part = Literal["encoder", "decoder", "whole"]
+WHOLE = "whole"  # a part that is all of them; the others are those of a card
 
 
 class EncoderGraph(nn.Module):
@@ -71,57 +68,53 @@ def feature_names(network: FBCNN) -> list[str]:
     return [*(f"skip_{k}" for k in range(len(network.config.widths))), "body"]
 
 
-def trace(network: FBCNN, part: Part) -> Any:
+def trace(network: Network, part: str) -> Any:
     """A part of the network as an ONNX model with dynamic batch, height and width.
+
+    Args:
+        network: The network; it is put into evaluation on the CPU.
+        part: One of its :data:`restora.weights.cards.PARTS`, or :data:`WHOLE`.
 
     Raises:
         WeightsError: PyTorch's exporter gave nothing back.
     """
-    require("onnx", extra="train")
-    require("onnxscript", extra="train")
     network = network.eval().to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    multiple = network.config.multiple_px
-    rows, columns = EXAMPLE_STEPS
-    graph: nn.Module
-    example: tuple[Any, ...]
-    shapes: tuple[Any, ...]
-    picture = torch.zeros(2, network.config.channels, rows * multiple, columns * multiple)
-    quality = torch.full((2,), 50.0)
-    batch, height, width = (torch.export.Dim(name) for name in ("batch", "height", "width"))
-    if part == "whole":
-        graph, example = WholeGraph(network), (picture, quality)
-        shapes = ({0: batch, 2: height, 3: width}, {0: batch})
-        names = (["picture", "quality"], ["restored", "predicted_quality"])
-    else:
-        steps = {0: batch, 2: multiple * height, 3: multiple * width}
-        features = feature_names(network)
-        if part == "encoder":
-            graph, example, shapes = EncoderGraph(network), (picture,), (steps,)
-            names = (["picture"], [*features, "predicted_quality"])
-        else:
-            with torch.no_grad():
-                made, _ = network.analyse(picture)
-            scales = [len(network.config.widths) - 1 - k for k in range(len(made) - 1)] + [0]
-            graph, example = DecoderGraph(network), (picture, tuple(made), quality)
-            each = tuple(
-                {0: batch, 2: 2**k * height if k else height, 3: 2**k * width if k else width}
-                for k in scales
-            )
-            shapes = (steps, each, {0: batch})
-            names = (["picture", *features, "quality"], ["restored"])
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, aloud
-    with warnings.catch_warnings():  # the exporter warns about its own insides
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            graph.eval(),
-            example,
-            input_names=names[0],
-            output_names=names[1],
-            dynamic_shapes=shapes,
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
+    if isinstance(network, DAGN):
+        return to_onnx(dagn_tracing(network, part))
+    return to_onnx(_fbcnn_tracing(network, part))
+
+
+def _fbcnn_tracing(network: FBCNN, part: str) -> Tracing:
+    """How to export one of ``encoder``, ``decoder`` and ``whole``."""
+    config, sizes = network.config, OpenSizes()
+    multiple = config.multiple_px
+    picture = example_picture(config.channels, multiple)
+    quality = example_row(50.0)
+    if part == WHOLE:
+        return Tracing(
+            WholeGraph(network),
+            (picture, quality),
+            (sizes.map(), sizes.row()),
+            ["picture", "quality"],
+            ["restored", "predicted_quality"],
         )
-    if program is None:
-        raise WeightsError("PyTorch's ONNX exporter gave nothing back.")
-    return program.model_proto
+    names = feature_names(network)
+    if part == "encoder":
+        return Tracing(
+            EncoderGraph(network),
+            (picture,),
+            (sizes.map(multiple),),
+            ["picture"],
+            [*names, "predicted_quality"],
+        )
+    with torch.no_grad():
+        features, _ = network.analyse(picture)
+    scales = range(len(config.widths) - 1, -1, -1)
+    each = tuple(sizes.map(2**k) for k in (*scales, 0))
+    return Tracing(
+        DecoderGraph(network),
+        (picture, tuple(features), quality),
+        (sizes.map(multiple), each, sizes.row()),
+        ["picture", *names, "quality"],
+        ["restored"],
+    )

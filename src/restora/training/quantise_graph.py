@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from restora._optional import require
-from restora.training.graphs import OPSET, feature_names
+from restora.training.graphs import feature_names
 from restora.training.quantise_walk import (
     Prepared,
     decode,
@@ -33,6 +33,7 @@ from restora.training.quantise_walk import (
     head_weight,
     tail_weight,
 )
+from restora.training.tracing import OPSET
 
 MICROSOFT = "com.microsoft"
 IR_VERSION = 10  # what the oldest ONNX Runtime that is supported reads
