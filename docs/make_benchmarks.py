@@ -62,13 +62,15 @@ def _section(
 
 
 THREE = "--variant blind --variant tool --variant 'tool ensemble=8'"
+DAGN = "--variant 'blind model=dagn' --variant 'tool model=dagn'"
 FIVE = f"{THREE} --variant 'blind precision=int8' --variant 'tool constraint=hard'"
+TWINS = "--variant blind --variant 'blind model=dagn' --variant 'blind model=twins/fbcnn-{}-twin.json'"
 SECTIONS = (
     _section(
         "gray-live1",
         "Gray, LIVE1",
         "",
-        f"jpeg-gray --set live1 {FIVE} --estimate",
+        f"jpeg-gray --set live1 {FIVE} {DAGN} --estimate",
         plots="gains benchmarks/gray-live1.json; cost",
     ),
     _section("gray-classic5", "Gray, Classic5", "", f"jpeg-gray --set classic5 {THREE}"),
@@ -82,7 +84,7 @@ SECTIONS = (
         "color-live1",
         "Colour, LIVE1",
         "",
-        f"jpeg-color --set live1 {FIVE} --estimate",
+        f"jpeg-color --set live1 {FIVE} {DAGN} --estimate",
         plots="gains benchmarks/color-live1.json; cost --color",
     ),
     _section(
@@ -109,7 +111,7 @@ SECTIONS = (
         "Saved at QF1, four rows and four columns dropped, saved at QF2. Where the first save was "
         "the harder one its damage lies under the second's on another grid; a network that trusts "
         "the header repairs too little.",
-        "jpeg-double --set live1 --variant blind --variant tool",
+        f"jpeg-double --set live1 --variant blind --variant tool {DAGN}",
     ),
     _section(
         "oapt-live1",
@@ -140,10 +142,37 @@ SECTIONS = (
     ),
     _section("tiles", "Tiles", "A picture restored in tiles, against one piece.", "tiles"),
     _section(
+        "dagn-gray",
+        "DAGN beside its twin, gray",
+        "The twin is an FBCNN of as many multiply-adds a pixel, grown from the same weight and "
+        "trained for as many steps on the same data ([recipes/](../recipes/README.md)). It does "
+        "not ship.",
+        f"jpeg-gray --set live1 {TWINS.format('gray')}",
+    ),
+    _section(
+        "dagn-color",
+        "DAGN beside its twin, colour",
+        "",
+        f"jpeg-color --set live1 {TWINS.format('color')}",
+    ),
+    _section(
+        "decoupling",
+        "What DAGN's codes know",
+        "A linear function of each code shall tell the quality a picture was saved at, or shall "
+        "not. Pictures it is scored on are never those it was fitted on.",
+        "decoupling",
+    ),
+    _section(
         "downstream",
         "For machines",
         "Whether a classifier and an edge detector see what they see in the clean picture.",
-        "downstream",
+        "downstream --variant tool --variant 'tool model=dagn'",
+    ),
+    _section(
+        "downstream-lite2",
+        "For machines, another classifier",
+        "",
+        "downstream --variant tool --variant 'tool model=dagn' --classifier lite2",
     ),
     _section("speed", "Speed", "", "speed", data=False),
     _section("resources", "Time and memory by size", "", "resources", data=False),

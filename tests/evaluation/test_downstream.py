@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from restora.errors import InputError, MissingExtra, UsageError, WeightsError
-from restora.semantics.efficientnet_lite import Classifier, load_classifier
 from restora.evaluation.downstream import DownstreamReport, crops, markdown, measure_downstream
 from restora.evaluation.edges import Edges, find_edges
 from restora.evaluation.protocols import decode, encode
+from restora.semantics.efficientnet_lite import Classifier, load_classifier
 
 
 def waves(height=240, width=300, seed=0):

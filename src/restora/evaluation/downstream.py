@@ -25,12 +25,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from restora.errors import InputError, UsageError
 from restora.evaluation.checks import load_rgb
-from restora.semantics.efficientnet_lite import Classifier, Seen
 from restora.evaluation.detections import Tally, match
 from restora.evaluation.detector import Detector
 from restora.evaluation.edges import Edges
 from restora.evaluation.protocols import decode, encode
 from restora.evaluation.report import PLAIN_JPEG, Environment
+from restora.semantics.efficientnet_lite import Classifier, Seen
 
 __all__ = ["DownstreamReport", "DownstreamRow", "crops", "markdown", "measure_downstream"]
 
@@ -119,8 +119,8 @@ def measure_downstream(
     Args:
         pictures: Clean pictures; those with a side under the classifier's have no crops.
         restorers: What to measure beside the plain file, by the name for the table.
-        classifier: :func:`restora.semantics.efficientnet_lite.load_classifier`; with ``None`` here and as
-            the detector only edges are measured, which needs no extra.
+        classifier: :func:`restora.semantics.efficientnet_lite.load_classifier`; with ``None`` here
+            and as the detector only edges are measured, which needs no extra.
         detector: :func:`restora.evaluation.detector.load_detector`.
         qualities: JPEG qualities, 1-100; 4:2:0.
         progress: Told how many pictures of how many are done.

@@ -50,10 +50,10 @@ def downstream(
     from restora.cli.bench.variants import pixel_restorers, read_variants
     from restora.engine.restorer import Restorer
     from restora.evaluation.checks import find_pictures
-    from restora.semantics.efficientnet_lite import load_classifier
     from restora.evaluation.detector import load_detector
     from restora.evaluation.downstream import markdown, measure_downstream
     from restora.evaluation.settings import at_qualities, check_settings
+    from restora.semantics.efficientnet_lite import load_classifier
 
     check_json(json)
     qualities = numbers(quality, "--quality")
