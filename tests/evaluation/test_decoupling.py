@@ -135,8 +135,20 @@ def test_measured_from_pictures(pictures):
     assert report.rows[0].r2 > report.rows[1].r2
     assert DecouplingReport.model_validate_json(report.model_dump_json()) == report
     table = markdown(report)
-    assert "| gray | insensitive | 3 | 0.000 | < 0.3 | yes | 22.2 | 50 % | 50 % |" in table
+    assert "| gray | insensitive | 3 | 0.000 | < 0.3 | no | 22.2 | 50 % | 50 % | 1.0 |" in table
     assert "6 pictures saved at 10, 20, 30, 40, 50, 60, 70, 80, 90; ridge regression" in table
+
+
+def test_a_dead_code_is_not_decoupled(rng):
+    """It tells nothing of the quality because it tells nothing at all."""
+    shape = (10, len(QUALITIES), 6)
+    alive = rng.normal(size=(10, 1, 6))
+    same = probe(alive[:, 0], np.broadcast_to(alive, shape), weight="w", code="insensitive")
+    assert same.met
+    assert same.rank > 4
+    dead = probe(np.ones((10, 6)), np.ones(shape), weight="w", code="insensitive")
+    assert not dead.met
+    assert dead.rank == 1
 
 
 def test_too_few_pictures(pictures):

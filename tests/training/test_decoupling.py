@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
-from restora.errors import RecipeError, WeightsError
-from restora.networks.dagn import DAGN
+from restora.errors import RecipeError, UsageError, WeightsError
+from restora.networks.dagn import DAGN, DAGNConfig
 from restora.networks.fbcnn import FBCNN, FBCNNConfig
 from restora.training.checkpoint import load_checkpoint
 from restora.training.decoupling import (
@@ -225,3 +225,75 @@ def test_a_batch_of_clean_pictures_is_no_trouble(photos, dagn_recipe):
     data = dagn_recipe.data.model_copy(update={"clean_share": 1.0})
     trainer = Trainer(dagn_recipe.model_copy(update={"data": data}), photos)
     assert all(part.isfinite() for part in trainer.advance().values())
+
+
+def test_start_values_do_not_blow_up():
+    """Deep, wide and without damping the signal would be hundreds of times the picture."""
+    torch.manual_seed(0)
+    config = DAGNConfig(
+        channels=1, widths=(16, 32, 48), blocks=(4, 4, 4), encoder_block="basic",
+        encoder_width=8, mlp=16, key=8, norm=False,
+    )  # fmt: skip
+    with torch.no_grad():
+        out, _ = DAGN(config)(torch.rand(1, 1, 64, 64))
+    assert out.std() < 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ycbcr": True}, "three channels"),
+        ({"widths": (4, 8, 8)}, "as many scales, not 3 and 2"),
+        ({"encoder_width": 0}, "greater than or equal to 1"),
+        ({"encoder_blocks": (1, 1, 0, 1)}, "stage a block"),
+    ],
+)
+def test_networks_that_cannot_be(dagn_recipe, changes, message):
+    with pytest.raises(ValueError, match=message):
+        DAGNConfig(**(dagn_recipe.network.model_dump() | changes))
+
+
+def test_a_run_of_another_stage_is_refused(photos, dagn_recipe, tmp_path):
+    first = staged(dagn_recipe, stage="encoders")
+    train(first, photos, out=tmp_path / "run", budget_s=0)
+    with pytest.raises(UsageError, match=r"decoupling.stage encoders, not restoration; choose"):
+        train(staged(dagn_recipe, stage="restoration"), photos, out=tmp_path / "run")
+
+
+def normed(recipe, **changes):
+    network = recipe.network.model_copy(update={"norm": True})
+    return staged(recipe.model_copy(update={"network": network}), **changes)
+
+
+def statistics(trainer):
+    """The running means of all batch norms by their part of the network."""
+    means = {}
+    for name, value in trainer.network.state_dict().items():
+        if name.endswith("running_mean"):
+            means.setdefault(name.split(".")[0], []).append(value.clone())
+    return means
+
+
+def test_a_frozen_encoder_keeps_its_statistics(photos, dagn_recipe):
+    trainer = Trainer(normed(dagn_recipe, stage="restoration", insensitive_rate=0.0), photos)
+    before = statistics(trainer)
+    trainer.advance()
+    after = statistics(trainer)
+    same = {
+        part: all(torch.equal(a, b) for a, b in zip(before[part], after[part], strict=True))
+        for part in before
+    }
+    assert same["insensitive_encoder"]
+    assert not same["sensitive_encoder"]
+    assert not same["encoder"]
+
+
+def test_batch_norm_resumes_and_averages(photos, dagn_recipe, tmp_path):
+    recipe = normed(dagn_recipe, stage="joint")
+    done = train(recipe, photos, out=tmp_path / "run")
+    counters = [v for k, v in done.average.items() if k.endswith("num_batches_tracked")]
+    assert all(int(count) == recipe.train.steps for count in counters)
+    taken_up = Trainer(recipe, photos)
+    taken_up.resume(tmp_path / "run" / LATEST)
+    for name, value in taken_up.network.state_dict().items():
+        assert torch.equal(value, done.network[name]), name

@@ -18,6 +18,7 @@ def batch_of(error, quality=(50.0,)):
         degraded=0.5 + error,
         quality=torch.tensor(quality),
         teach=torch.zeros(len(quality), dtype=torch.bool),
+        dice=torch.zeros(len(quality)),
     )
 
 

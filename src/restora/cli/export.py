@@ -114,6 +114,9 @@ def export(
     )
 
     loaded, stem = _read(path)
+    method = method_of(loaded.config)
+    if released_names and method != "fbcnn":
+        raise UsageError(f"--released-names are those of FBCNN; {source} is a {method.upper()}.")
     stem = name or stem
     suffix = {"onnx": ".json", "onnx-whole": ".onnx", "safetensors": ".safetensors"}[format]
     target = out / f"{stem}{suffix}"
@@ -153,7 +156,7 @@ def export(
             loaded,
             out,
             name=stem,
-            title=title or f"{method_of(loaded.config).upper()} from {path.name}",
+            title=title or f"{method.upper()} from {path.name}",
             overlap_px=DEFAULT_OVERLAP_PX if overlap is None else overlap,
             source=f"exported from {path.name}",
         )

@@ -5,9 +5,10 @@ Five networks: none of the parts, cross-feature fusion (CFF) alone, compression-
 switched off is a plain residual block, x + res(x): the depth stays, only the guidance goes. (The
 released code drops the identity path there, which handicaps the variants.)
 
-All start from the same weights, see the same patches in the same order for the same number of
-steps, and are scored on the same pictures with the weights' average; see ``restora bench
-ablation``. Source of the variants: Ma et al., DAGN, IEEE TIP 2024, switches of its test script.
+All start from the same random weights, see the same patches in the same order for the same number
+of steps, and are scored on the same pictures with the weights' average; see ``restora bench
+ablation``. Trained weights are no start: they know a guidance that most variants lack.
+Source of the variants: Ma et al., DAGN, IEEE TIP 2024, switches of its test script.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ before and after. The protocol:
    the same regression on targets of -1 and 1, whose sign is held against the truth. Half of the
    samples are clean, so chance is 50 %.
 
-Wanted: R² above 0.95 from the sensitive code, below 0.3 from the insensitive one.
+Wanted: R² above 0.95 from the sensitive code, below 0.3 from the insensitive one, and that one must
+not be dead: its effective rank over the clean pictures (Roy and Vetterli, EUSIPCO 2007) above 2.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ __all__ = [
     "Codes",
     "DecouplingReport",
     "DecouplingRow",
+    "effective_rank",
     "markdown",
     "measure_decoupling",
     "probe",
@@ -48,6 +50,7 @@ __all__ = [
 QUALITIES = tuple(range(10, 91, 10))
 LEAST_SENSITIVE_R2 = 0.95
 MOST_INSENSITIVE_R2 = 0.3
+LEAST_RANK = 2.0
 SEED = 0
 
 CodeName = Literal["sensitive", "insensitive"]
@@ -78,6 +81,7 @@ class DecouplingRow(_Record):
     r2: float = Field(description="of the quality, held out; 1 is all, 0 nothing")
     quality_error: float = Field(description="mean absolute error, points of quality")
     clean_accuracy: float = Field(description="clean or saved, share told right, 0-1")
+    rank: float = Field(description="effective rank of the code over the clean pictures")
     pictures: int
 
     @property
@@ -92,7 +96,7 @@ class DecouplingRow(_Record):
         """Whether it is."""
         if self.code == "sensitive":
             return self.r2 > LEAST_SENSITIVE_R2
-        return self.r2 < MOST_INSENSITIVE_R2
+        return self.r2 < MOST_INSENSITIVE_R2 and self.rank > LEAST_RANK
 
 
 class DecouplingReport(_Record):
@@ -180,21 +184,34 @@ def probe(
         r2=r_squared(told, quality),
         quality_error=float(np.abs(told - quality).mean()),
         clean_accuracy=float(((side > 0) == (sign > 0)).mean()),
+        rank=effective_rank(clean),
         pictures=count,
     )
+
+
+def effective_rank(codes: NDArray[np.floating]) -> float:
+    """The exponential of the entropy of the singular values of codes (P, D) less their mean.
+
+    1: one number tells all pictures apart, or none does. The most is P - 1.
+    """
+    singular = np.linalg.svd(codes - codes.mean(axis=0), compute_uv=False)
+    if singular.sum() == 0:
+        return 1.0
+    share = singular[singular > 0] / singular.sum()
+    return float(np.exp(-(share * np.log(share)).sum()))
 
 
 def markdown(report: DecouplingReport) -> str:
     """The report as a Markdown table, one row a weight and code."""
     lines = [
         "| weight | code | numbers | R² of quality | wanted | met | quality off by "
-        "| clean or saved | chance |",
-        "|---|---|---:|---:|---:|---|---:|---:|---:|",
+        "| clean or saved | chance | rank |",
+        "|---|---|---:|---:|---:|---|---:|---:|---:|---:|",
     ]
     lines += [
         f"| {row.weight} | {row.code} | {row.numbers} | {row.r2:.3f} | {row.wanted} "
         f"| {'yes' if row.met else 'no'} | {row.quality_error:.1f} "
-        f"| {100 * row.clean_accuracy:.0f} % | 50 % |"
+        f"| {100 * row.clean_accuracy:.0f} % | 50 % | {row.rank:.1f} |"
         for row in report.rows
     ]
     qualities = ", ".join(map(str, report.qualities))

@@ -12,7 +12,8 @@ def count_macs_per_pixel(network: Network) -> int:
     """Multiply-adds for each input pixel of the convolutions, for a picture that is one tile.
 
     Everything is in it that sees the picture; what works on a few numbers for the whole of it,
-    such as a controller, is left out, and so is attention to a few anchors.
+    such as a controller, is left out, and so is attention to a few anchors. The network stays as
+    it was: no normalisation takes the picture it is counted on into its means.
     """
     side_px = 16 * network.config.multiple_px
     total = 0
@@ -25,8 +26,11 @@ def count_macs_per_pixel(network: Network) -> int:
             total += module.weight.numel() * output[0, 0].numel()
 
     handles = [m.register_forward_hook(count) for m in network.modules()]
+    training = network.training
+    network.eval()
     with torch.no_grad():
         network(torch.zeros(1, network.config.channels, side_px, side_px))
+    network.train(training)
     for handle in handles:
         handle.remove()
     return round(total / side_px**2)

@@ -20,10 +20,10 @@ encoders; A = 85 anchors of K channels. Quality inside is FBCNN's strength ``s =
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -39,15 +39,17 @@ class DAGNConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     channels: int = Field(3, description="1 for gray, 3 for RGB")
-    widths: tuple[int, ...] = Field((64, 128, 256, 512), description="channels of each scale")
+    widths: tuple[int, ...] = Field(
+        (64, 128, 256, 512), min_length=2, description="channels of each scale"
+    )
     blocks: tuple[int, ...] = Field((4, 4, 4, 4), description="residual blocks of each scale")
     sensitive_blocks: int = Field(4, ge=0, description="CSG blocks of each decoder scale")
     insensitive_blocks: int = Field(4, ge=0, description="CIG blocks of each decoder scale")
     encoder_block: Block = Field("bottleneck", description="of both encoders")
-    encoder_width: int = Field(64, description="channels of both encoders' stems")
+    encoder_width: int = Field(64, ge=1, description="channels of both encoders' stems")
     encoder_blocks: tuple[int, int, int, int] = Field((3, 4, 6, 3), description="of each stage")
-    mlp: int = Field(512, description="width of the quality head and of all guidance")
-    key: int = Field(256, description="channels of the fusion's keys and values")
+    mlp: int = Field(512, ge=1, description="width of the quality head and of all guidance")
+    key: int = Field(256, ge=1, description="channels of the fusion's keys and values")
     norm: bool = Field(True, description="batch normalisation")
     unshuffle: int = Field(1, ge=1, description="pixel-unshuffle factor before the head")
     residual: bool = Field(False, description="add the input to the output")
@@ -56,6 +58,19 @@ class DAGNConfig(BaseModel):
     fusion: bool = Field(True, description="cross-feature fusion is on")
     sensitive: bool = Field(True, description="sensitive guidance is on")
     insensitive: bool = Field(True, description="insensitive guidance is on")
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if len(self.widths) != len(self.blocks):
+            raise ValueError(
+                f"widths and blocks are of as many scales, not {len(self.widths)} and "
+                f"{len(self.blocks)}"
+            )
+        if min(self.widths) < 1 or min(self.blocks) < 0 or min(self.encoder_blocks) < 1:
+            raise ValueError("a scale has at least one channel, an encoder's stage a block")
+        if self.ycbcr and not (self.channels == 3 and self.residual):
+            raise ValueError("ycbcr needs three channels and residual")
+        return self
 
     @property
     def multiple_px(self) -> int:
@@ -189,6 +204,7 @@ class DAGN(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        for module in self.modules():
             if isinstance(module, ResidualBlock):
                 module.conv2.weight.data.mul_(0.3 / 2**0.5)  # keeps depth from blowing it up
         for modulation in (
@@ -204,6 +220,8 @@ class DAGN(nn.Module):
             for encoder in (self.sensitive_encoder, self.insensitive_encoder):
                 for block in (block for stage in encoder.stages for block in stage):  # type: ignore[attr-defined]
                     block.branch[-1][0].weight.data.mul_(0.5)
+                # What is 0 for every picture learns nothing any more: start well above.
+                nn.init.constant_(block.branch[-1][0].bias, 0.5)
             # As for FBCNN's head: what JPEG did is small against the mean of a picture.
             stem = self.sensitive_encoder.stem.weight.data
             stem *= 8
@@ -237,6 +255,10 @@ class DAGN(nn.Module):
         planes = self._mix(picture, self.to_ycbcr)
         sensitive, insensitive = self.sensitive_encoder(planes), self.insensitive_encoder(planes)
         return Maps(sensitive, insensitive, *self.fusion.project(insensitive))
+
+    def look_sensitive(self, picture: Tensor) -> Tensor:
+        """The sensitive encoder alone on (B, C, H, W): (B, S, H/16, W/16)."""
+        return self.sensitive_encoder(self._mix(picture, self.to_ycbcr))  # type: ignore[no-any-return]
 
     def look_insensitive(self, picture: Tensor) -> Tensor:
         """The insensitive encoder alone on (B, C, H, W): (B, I, H/16, W/16)."""

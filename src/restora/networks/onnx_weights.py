@@ -19,13 +19,16 @@ from restora.networks.dagn import DAGNConfig
 COUNTER = "num_batches_tracked"
 
 
-def read_onnx_weights(models: Iterable[bytes], config: NetworkConfig) -> dict[str, Tensor]:
+def read_onnx_weights(
+    models: Iterable[bytes], config: NetworkConfig, *, whole: bool = False
+) -> dict[str, Tensor]:
     """The weights of an exported network, float32.
 
     Args:
         models: Its files: all its parts, or the whole.
         config: The network's numbers. What it has switched off is not in the files and gets its
             start values.
+        whole: The one file is the whole network in one graph, not its parts.
 
     Raises:
         WeightsError: The files hold another network than ``config`` describes.
@@ -40,7 +43,7 @@ def read_onnx_weights(models: Iterable[bytes], config: NetworkConfig) -> dict[st
             raise WeightsError(f"This is not an ONNX file: {error}") from error
         arrays |= {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
     state: dict[str, Tensor] = {}
-    off = switched_off(config)
+    off = switched_off(config, whole=whole)
     for name, expected in build(config).state_dict().items():
         array = arrays.get(name)
         if array is None and (name.startswith(off) or name.endswith(COUNTER)):
@@ -55,13 +58,26 @@ def read_onnx_weights(models: Iterable[bytes], config: NetworkConfig) -> dict[st
     return state
 
 
-def switched_off(config: NetworkConfig) -> tuple[str, ...]:
-    """How the names of the weights begin that a network of this configuration never uses."""
+def switched_off(config: NetworkConfig, *, whole: bool = False) -> tuple[str, ...]:
+    """How the names of the weights begin that a network of this configuration never uses.
+
+    Args:
+        config: The network's numbers.
+        whole: Of the graph that is all in one. The parts of a card hold more: a survey gives out
+            what no other part may ask for.
+    """
     if not isinstance(config, DAGNConfig):
         return ()
-    fusion = ("fusion.query.", "fusion.query_norm.", "fusion.out.")
-    return (
-        *(fusion if not config.fusion else ()),
-        *(("sensitive_guidance.",) if not config.sensitive else ()),
-        *(("insensitive_guidance.",) if not config.insensitive else ()),
-    )
+    sensitive = config.sensitive and config.sensitive_blocks > 0
+    insensitive = config.insensitive and config.insensitive_blocks > 0
+    off = []
+    if not config.fusion:
+        asking = ("fusion.query.", "fusion.query_norm.", "fusion.out.")
+        off += ["fusion."] if whole else asking
+    if not sensitive:  # its encoder still tells the quality
+        off.append("sensitive_guidance.")
+    if not insensitive:
+        off.append("insensitive_guidance.")
+    if whole and not (config.fusion or insensitive):
+        off.append("insensitive_encoder.")
+    return tuple(off)

@@ -152,7 +152,7 @@ def _read_onnx(path: Path) -> Loaded:
         models = [load_weight(card_path, part) for part in card.parts()]
     try:
         config = CONFIGS[card.method].model_validate(card.training.recipe.get("network"))
-        weights = read_onnx_weights(models, config)
+        weights = read_onnx_weights(models, config, whole=whole)
     except ValidationError as error:
         raise WeightsError(f"{card_path}: this card describes no {card.method.upper()}.") from error
     except WeightsError as error:

@@ -41,7 +41,6 @@ class DAGNTask:
     def __init__(self, recipe: DAGNRecipe, network: DAGN, *, compiled: bool = False) -> None:
         self.recipe = recipe.decoupling
         self.network = network
-        self._look = torch.compile(network.look) if compiled else network.look
         self._run = torch.compile(network.restore) if compiled else network.restore
         code = network.sensitive_encoder.out_channels
         self.companions = Companions(recipe.network, code, self.recipe)
@@ -79,6 +78,7 @@ class DAGNTask:
 
     def step(self, batch: Batch, *, done: float) -> Parts:
         """One step of both optimisers, the rival's last; ``done`` is the share of steps done."""
+        self._hold_still()
         loss, parts, maps = self._losses(batch, done)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -95,6 +95,16 @@ class DAGNTask:
             parts |= {"discriminator": judged, "told_apart": accuracy(*answers)}
         return parts
 
+    def _hold_still(self) -> None:
+        """Batch norms of what does not learn keep what they know."""
+        network = self.network.train()
+        if not self.recipe.encoder_rate:
+            network.sensitive_encoder.eval()
+        if not self.recipe.insensitive_rate:
+            network.insensitive_encoder.eval()
+        if not self.restores:
+            network.fusion.eval()
+
     def _cast(self, batch: Batch) -> torch.autocast:
         half = self.settings.precision == "bf16"
         return torch.autocast(batch.clean.device.type, torch.bfloat16, enabled=half)
@@ -107,10 +117,13 @@ class DAGNTask:
         total = batch.clean.new_zeros(())
         parts: Parts = {}
         with self._cast(batch):
-            maps = self._look(batch.degraded)
-            code = maps.sensitive.float().mean(dim=(2, 3))
+            sensitive = self.network.look_sensitive(batch.degraded)
+            code = sensitive.float().mean(dim=(2, 3))
+            # Both in one batch: where there is batch norm, it may not tell them apart.
+            seen = [batch.degraded, batch.clean] if self.decouples else [batch.degraded]
+            content = self.network.look_insensitive(torch.cat(seen)).chunk(len(seen))
             if self.restores:
-                predicted, restored = self._restore(batch, maps, strength)
+                predicted, restored = self._restore(batch, sensitive, content[0], strength)
             else:
                 predicted = self.network.predict(code)
         if self.restores:
@@ -126,31 +139,29 @@ class DAGNTask:
         parts["quality"] = quality
         if not self.decouples:
             return total, parts, None
-        decoupling, more, judged = self._decouple(batch, maps, code, done)
+        decoupling, more, judged = self._decouple(batch, content, code, done)
         return total + decoupling, parts | more, judged
 
-    def _restore(self, batch: Batch, maps: Maps, strength: Tensor) -> tuple[Tensor, Tensor]:
+    def _restore(
+        self, batch: Batch, sensitive: Tensor, content: Tensor, strength: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Predicted strength (B, 1) and the restored batch."""
         if not self.recipe.insensitive_sees_pixels:
-            # Pixels would like to know the quality from any code they can get.
-            content = maps.insensitive.detach()
-            maps = Maps(maps.sensitive, content, *self.network.fusion.project(content))
+            content = content.detach()  # pixels would like to know the quality from any code
+        maps = Maps(sensitive, content, *self.network.fusion.project(content))
         given = torch.where(batch.teach[:, None], strength, torch.nan)
-        # Which samples go without a code follows from the batch alone, so that a run resumes.
-        order = torch.cumsum(batch.teach.long(), dim=0)
-        share = self.recipe.insist_share
-        turn = torch.floor(order * share) > torch.floor((order - 1) * share)
-        insist = (batch.teach & turn & ~batch.quality.isnan()).float()[:, None]
-        restored, predicted = self._run(batch.degraded, maps, given, insist)
+        insist = batch.teach & (batch.dice < self.recipe.insist_share) & ~batch.quality.isnan()
+        restored, predicted = self._run(batch.degraded, maps, given, insist.float()[:, None])
         return predicted, restored
 
     def _decouple(
-        self, batch: Batch, maps: Maps, code: Tensor, done: float
+        self, batch: Batch, content: tuple[Tensor, ...], code: Tensor, done: float
     ) -> tuple[Tensor, Parts, tuple[Tensor, Tensor]]:
+        """What draws the encoders apart; ``content``: of the compressed, then of the clean."""
         recipe = self.recipe
+        degraded, original = content
         with self._cast(batch):
-            original = self.network.look_insensitive(batch.clean)
-            drawn = [self.companions.draw(maps.insensitive)]
+            drawn = [self.companions.draw(degraded)]
             if recipe.reconstruct == "clean":
                 drawn.append(self.companions.draw(original))
             told = self.companions.tell_damage(code)
@@ -159,7 +170,7 @@ class DAGNTask:
         compressed = batch.quality != CLEAN_QUALITY  # the others have no difference to tell
         if compressed.sum() < LEAST_PAIRS:
             compressed = torch.ones_like(compressed)
-        pair = maps.insensitive.float()[compressed], original.float()[compressed]
+        pair = degraded.float()[compressed], original.float()[compressed]
         codes = pair[0].mean(dim=(2, 3))
         losses = {
             "damage": (told.float() - damage).abs().mean(),
@@ -180,7 +191,11 @@ class DAGNTask:
             losses["adversarial"] = encoder_loss(*answers, saturating=saturating)
             weights["adversarial"] = recipe.adversarial_weight * ramp
         total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
-        watched = {"code_deviation": deviation(codes), "code_rank": rank(codes)}
+        watched = {
+            "code_deviation": deviation(codes),
+            "code_rank": rank(codes),
+            "code_dead": (codes.amax(dim=0) <= 0).float().mean(),
+        }
         return total, losses | watched, pair
 
     @torch.no_grad()

@@ -91,12 +91,14 @@ class Batch:
         quality: (B,) float32, 1-100; 100 means never compressed, NaN that no one number says
             how it was (saved, resized and saved again).
         teach: (B,) bool, where the controller shall get the true quality.
+        dice: (B,) float32, 0-1 at random, for what else a task leaves to chance.
     """
 
     clean: Tensor
     degraded: Tensor
     quality: Tensor
     teach: Tensor
+    dice: Tensor
 
 
 class JpegPairs:
@@ -151,6 +153,7 @@ class JpegPairs:
             degraded=_to_unit(_cut(degraded, windows, side).to(device)),
             quality=torch.from_numpy(label).to(device),
             teach=torch.from_numpy(teach).to(device),
+            dice=torch.from_numpy(rng.random(count, np.float32)).to(device),
         )
 
     def _save(self, pixels: Tensor, quality: NDArray[np.int64]) -> Tensor:

@@ -15,7 +15,16 @@ from restora.networks.catalogue import Network
 from restora.networks.dagn import DAGN
 from restora.networks.fbcnn import FBCNN, quality_to_strength, strength_to_quality
 from restora.training.graphs_dagn import dagn_tracing
-from restora.training.tracing import OpenSizes, Tracing, example_picture, example_row, to_onnx
+from restora.training.tracing import (
+    OpenSizes,
+    Tracing,
+    example_picture,
+    example_row,
+    feature_names,
+    to_onnx,
+)
+
+__all__ = ["WHOLE", "feature_names", "trace"]
 
 WHOLE = "whole"  # a part that is all of them; the others are those of a card
 
@@ -61,11 +70,6 @@ class WholeGraph(nn.Module):
     def forward(self, picture: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
         restored, predicted = self.network(picture, quality_to_strength(quality)[:, None])
         return restored, strength_to_quality(predicted)[:, 0]
-
-
-def feature_names(network: FBCNN) -> list[str]:
-    """What the encoder's features are called, full size first."""
-    return [*(f"skip_{k}" for k in range(len(network.config.widths))), "body"]
 
 
 def trace(network: Network, part: str) -> Any:

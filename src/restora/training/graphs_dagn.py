@@ -15,7 +15,13 @@ from torch import Tensor, nn
 
 from restora.networks.dagn import DAGN
 from restora.networks.fbcnn import quality_to_strength, strength_to_quality
-from restora.training.tracing import OpenSizes, Tracing, example_picture, example_row
+from restora.training.tracing import (
+    OpenSizes,
+    Tracing,
+    example_picture,
+    example_row,
+    feature_names,
+)
 
 
 class SurveyGraph(nn.Module):
@@ -121,7 +127,7 @@ def dagn_tracing(network: DAGN, part: str) -> Tracing:
     with torch.no_grad():
         guidance = network.pool(network.look(picture))
         features = tuple(network.analyse(picture, guidance.keys, guidance.values))
-    names = [*(f"skip_{k}" for k in range(len(config.widths))), "body"]
+    names = feature_names(network)
     if part == "encoder":
         return Tracing(
             EncoderGraph(network),

@@ -19,13 +19,14 @@ from restora.training.curve import draw_curve
 from restora.training.data import Batch, JpegPairs, PhotoStore
 from restora.training.ema import Ema
 from restora.training.methods import make_task
-from restora.training.recipe import Recipe
+from restora.training.recipe import DAGNRecipe, Recipe
 from restora.training.tasks import Validation
 
 LATEST = "latest.pt"
 BEFORE_DECAY = "before-decay.pt"  # where a longer training takes up the thread
 LOG = "log.jsonl"
 CURVE = "curve.svg"
+FIXED = ("stage", "spectral_norm", "code_channels")  # of a DAGN's run: what is trained beside it
 
 
 class Trainer:
@@ -76,6 +77,14 @@ class Trainer:
             raise UsageError(
                 f"{path.parent}: holds a run of another network; choose another folder."
             )
+        if isinstance(self.recipe, DAGNRecipe) and isinstance(found.recipe, DAGNRecipe):
+            for key in FIXED:
+                was, is_ = (getattr(r.decoupling, key) for r in (found.recipe, self.recipe))
+                if was != is_:
+                    raise UsageError(
+                        f"{path.parent}: holds a run with decoupling.{key} {was}, not {is_}; choose "
+                        "another folder, and --start with that run."
+                    )
         self.network.load_state_dict(found.network)
         self.ema.load(found.average)
         for part, group in zip(

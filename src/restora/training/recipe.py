@@ -101,7 +101,7 @@ class DecouplingRecipe(_Section):
         "published second stage; joint: all at once",
     )
     encoder_rate: float = Field(
-        1.0, ge=0, description="rate of the sensitive encoder in parts of train.lr"
+        1.0, ge=0, description="rate of the sensitive encoder in parts of train.lr; 0 freezes it"
     )
     insensitive_rate: float = Field(
         1.0, ge=0, description="rate of the insensitive encoder in parts of train.lr; 0 freezes it"
@@ -216,7 +216,7 @@ def parse_recipe(raw: dict[str, Any], *, name: str) -> Recipe:
         RecipeError: Every mistake, with the place, the value and the nearest right key.
     """
     method = raw.get("method", "fbcnn")
-    if method not in RECIPES:
+    if not isinstance(method, str) or method not in RECIPES:
         known = ", ".join(RECIPES)
         raise RecipeError(f"{name}: method is one of {known}, not {method!r}.")
     kind = RECIPES[method]

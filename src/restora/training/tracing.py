@@ -13,6 +13,7 @@ from torch.export import Dim
 
 from restora._optional import require
 from restora.errors import WeightsError
+from restora.networks.catalogue import Network
 
 OPSET = 20
 EXAMPLE_BATCH = 2
@@ -67,6 +68,11 @@ def example_row(value: float) -> torch.Tensor:
     return torch.full((EXAMPLE_BATCH,), value)
 
 
+def feature_names(network: Network) -> list[str]:
+    """What the encoder's features are called, full size first."""
+    return [*(f"skip_{k}" for k in range(len(network.config.widths))), "body"]
+
+
 def to_onnx(tracing: Tracing) -> Any:
     """The graph as an ONNX model.
 
@@ -75,7 +81,7 @@ def to_onnx(tracing: Tracing) -> Any:
         MissingExtra: The exporter is not installed.
     """
     require("onnx", extra="train")
-    require("onnxscript", extra="train")
+    optimizer = require("onnxscript.optimizer", extra="train")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, aloud
     # Optimised, a normalisation is folded into its convolution, and the weights are others.
     # ONNX Runtime does so when it loads the file.
@@ -95,4 +101,8 @@ def to_onnx(tracing: Tracing) -> Any:
         )
     if program is None:
         raise WeightsError("PyTorch's ONNX exporter gave nothing back.")
+    if normed:
+        # Without its constants ONNX Runtime warns of every one that it cannot fold.
+        optimizer.fold_constants(program.model)
+        optimizer.remove_unused_nodes(program.model)
     return program.model_proto

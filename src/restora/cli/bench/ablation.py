@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from restora.training.recipe import DAGNRecipe, Recipe
 
 JSON_NAME = "ablation.json"
-START_NAME = "start.txt"  # SHA-256 of what all variants start from
 
 
 def ablation(
@@ -42,12 +41,6 @@ def ablation(
         Path,
         typer.Option("-o", "--out", help="Folder of the runs; those there go on.", readable=False),
     ] = Path("ablation"),
-    start: Annotated[
-        Optional[Path],  # noqa: UP045 - typer reads annotations at run time
-        typer.Option(
-            help="Weights that all variants start from instead of at random.", readable=False
-        ),
-    ] = None,
     override: Annotated[
         list[str], typer.Option("--override", metavar="KEY=VALUE", help="Change the recipe.")
     ] = [],  # noqa: B006 - typer copies it
@@ -81,7 +74,6 @@ def ablation(
     torch = require("torch", extra="train")
     from restora.networks.device import find_device
     from restora.training.data import PhotoStore
-    from restora.training.initial import read_initial
     from restora.training.loop import LOG, train
 
     find_device(device)
@@ -92,7 +84,6 @@ def ablation(
     store = PhotoStore.open(photos, cache=cache or out / "photos")
     for variant, resolved in recipes.items():  # all, before hours go into the first
         _check_run(out / variant, resolved, store.key)
-    _check_start(out, start)
     interrupted = Event()
     signal.signal(signal.SIGINT, lambda *_: interrupted.set())  # end between two steps, and save
     rows = []
@@ -101,16 +92,12 @@ def ablation(
         def report(row: dict[str, float], variant: str = variant) -> None:
             typer.echo(f"{variant}: step {row['step']:.0f}/{steps}", err=True)
 
-        initial = None
-        if start is not None:
-            initial = read_initial(start, resolved.network, seed=resolved.train.seed)
         train(
             resolved,
             store,
             out=out / variant,
             validation=validation,
             device=device,
-            initial=initial,
             report=report,
             stop=interrupted.is_set,
         )
@@ -191,29 +178,6 @@ def _check_run(folder: Path, recipe: Recipe, photos: str) -> None:
             f"{folder}: holds a run with another recipe, number of steps or photos; choose another "
             "--out."
         )
-
-
-def _check_start(out: Path, start: Path | None) -> None:
-    """Note what the variants start from; refuse to let the later ones start from another.
-
-    Raises:
-        InputError: The file to start from cannot be read.
-        UsageError: The runs in ``out`` started from another.
-    """
-    import hashlib
-
-    from restora.errors import InputError, UsageError
-
-    try:
-        found = "random" if start is None else hashlib.sha256(start.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"{start}: cannot be read ({error.strerror}).") from error
-    note = out / START_NAME
-    if not note.exists():
-        out.mkdir(parents=True, exist_ok=True)  # the photos may be kept elsewhere
-        note.write_text(found + "\n")
-    elif note.read_text().strip() != found:
-        raise UsageError(f"{out}: holds runs with another --start; choose another --out.")
 
 
 def _parameters_used(config: DAGNConfig) -> int:
