@@ -38,6 +38,7 @@ def small_dagn():
             if not name.startswith("to_"):
                 value.add_(0.05 * torch.randn(value.shape, generator=generator))
         network.sensitive_guidance.mlp[0].weight.mul_(4)
+        network.sensitive_guidance.mlp[-2].bias.add_(0.5)  # eight ReLUs may all be silent
         # What the network adds to a picture stays small, as it does in one that has learned.
         network.tail.weight.mul_(0.01)
     return network

@@ -82,8 +82,8 @@ class Trainer:
                 was, is_ = (getattr(r.decoupling, key) for r in (found.recipe, self.recipe))
                 if was != is_:
                     raise UsageError(
-                        f"{path.parent}: holds a run with decoupling.{key} {was}, not {is_}; choose "
-                        "another folder, and --start with that run."
+                        f"{path.parent}: holds a run with decoupling.{key} {was}, not {is_}; "
+                        "choose another folder, and --start with that run."
                     )
         self.network.load_state_dict(found.network)
         self.ema.load(found.average)
