@@ -64,13 +64,13 @@ def _section(
 THREE = "--variant blind --variant tool --variant 'tool ensemble=8'"
 DAGN = "--variant 'blind model=dagn' --variant 'tool model=dagn'"
 FIVE = f"{THREE} --variant 'blind precision=int8' --variant 'tool constraint=hard'"
-TWINS = "--variant blind --variant 'blind model=dagn' --variant 'blind model=twins/fbcnn-{}-twin.json'"
+TWINS = f"--variant blind {DAGN} --variant 'blind model=twins/fbcnn-{{}}-twin.json'"
 SECTIONS = (
     _section(
         "gray-live1",
         "Gray, LIVE1",
         "",
-        f"jpeg-gray --set live1 {FIVE} {DAGN} --estimate",
+        f"jpeg-gray --set live1 {FIVE} --estimate",
         plots="gains benchmarks/gray-live1.json; cost",
     ),
     _section("gray-classic5", "Gray, Classic5", "", f"jpeg-gray --set classic5 {THREE}"),
@@ -84,7 +84,7 @@ SECTIONS = (
         "color-live1",
         "Colour, LIVE1",
         "",
-        f"jpeg-color --set live1 {FIVE} {DAGN} --estimate",
+        f"jpeg-color --set live1 {FIVE} --estimate",
         plots="gains benchmarks/color-live1.json; cost --color",
     ),
     _section(
@@ -111,7 +111,7 @@ SECTIONS = (
         "Saved at QF1, four rows and four columns dropped, saved at QF2. Where the first save was "
         "the harder one its damage lies under the second's on another grid; a network that trusts "
         "the header repairs too little.",
-        f"jpeg-double --set live1 --variant blind --variant tool {DAGN}",
+        "jpeg-double --set live1 --variant blind --variant tool",
     ),
     _section(
         "oapt-live1",
@@ -154,6 +154,12 @@ SECTIONS = (
         "DAGN beside its twin, colour",
         "",
         f"jpeg-color --set live1 {TWINS.format('color')}",
+    ),
+    _section(
+        "dagn-double",
+        "DAGN, saved twice",
+        "FBCNN's settings, as above.",
+        f"jpeg-double --set live1 {DAGN}",
     ),
     _section(
         "decoupling",
