@@ -114,9 +114,7 @@ def export(
     )
 
     loaded, stem = _read(path)
-    method = method_of(loaded.config)
-    if released_names and method != "fbcnn":
-        raise UsageError(f"--released-names are those of FBCNN; {source} is a {method.upper()}.")
+    _check_names(loaded, source, released=released_names)
     stem = name or stem
     suffix = {"onnx": ".json", "onnx-whole": ".onnx", "safetensors": ".safetensors"}[format]
     target = out / f"{stem}{suffix}"
@@ -156,7 +154,7 @@ def export(
             loaded,
             out,
             name=stem,
-            title=title or f"{method.upper()} from {path.name}",
+            title=title or f"{method_of(loaded.config).upper()} from {path.name}",
             overlap_px=DEFAULT_OVERLAP_PX if overlap is None else overlap,
             source=f"exported from {path.name}",
         )
@@ -178,6 +176,20 @@ def _check_overlap(overlap: int | None) -> None:
         raise UsageError(
             f"--overlap is a multiple of {GRID_PX} pixels, at least {GRID_PX}, not {overlap}."
         )
+
+
+def _check_names(loaded: Loaded, source: str, *, released: bool) -> None:
+    """Refuse the authors' names for what they have none for.
+
+    Raises:
+        UsageError: The network is of another method than FBCNN.
+    """
+    from restora.errors import UsageError
+    from restora.networks.catalogue import method_of
+
+    method = method_of(loaded.config)
+    if released and method != "fbcnn":
+        raise UsageError(f"--released-names are those of FBCNN; {source} is a {method.upper()}.")
 
 
 def _read(path: Path) -> tuple[Loaded, str]:

@@ -44,7 +44,10 @@ def read_onnx_weights(
         arrays |= {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
     state: dict[str, Tensor] = {}
     off = switched_off(config, whole=whole)
-    for name, expected in build(config).state_dict().items():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # a file is the same weights each time
+        start = build(config).state_dict()
+    for name, expected in start.items():
         array = arrays.get(name)
         if array is None and (name.startswith(off) or name.endswith(COUNTER)):
             state[name] = expected
@@ -70,7 +73,7 @@ def switched_off(config: NetworkConfig, *, whole: bool = False) -> tuple[str, ..
         return ()
     sensitive = config.sensitive and config.sensitive_blocks > 0
     insensitive = config.insensitive and config.insensitive_blocks > 0
-    off = []
+    off: list[str] = []
     if not config.fusion:
         asking = ("fusion.query.", "fusion.query_norm.", "fusion.out.")
         off += ["fusion."] if whole else asking
