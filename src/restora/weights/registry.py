@@ -42,6 +42,12 @@ MODELS: tuple[Model, ...] = (
         gray="fbcnn-gray-compact",
         color="fbcnn-color-compact",
     ),
+    Model(
+        name="dagn",
+        summary="JPEG repair guided by the whole picture: what compression changed, what it left",
+        gray="dagn-gray-compact",
+        color="dagn-color-compact",
+    ),
 )
 DEFAULT_MODEL = "fbcnn"
 
