@@ -274,16 +274,16 @@ def test_a_wrong_model_is_told_before_the_file_is_read(restorer, tmp_path):
 @pytest.mark.parametrize("weight", WEIGHTS)
 def test_pytorch_gives_the_same(weight, photo):
     """The parity of the two backends, for every weight that ships."""
-    from restora.engine.backend_torch import TorchBackend
-    from restora.networks.fbcnn import FBCNNConfig
+    from restora.engine.backend_torch import open_torch
+    from restora.networks.catalogue import parse_config
     from restora.networks.onnx_weights import read_onnx_weights
 
     card = load_card(weight)
-    config = FBCNNConfig.model_validate(card.training.recipe["network"])
-    parts = [load_weight(weight, part) for part in ("encoder", "decoder")]
+    config = parse_config(card.method, card.training.recipe["network"])
+    parts = [load_weight(weight, part) for part in card.parts()]
     light = open_backend(weight, device="cpu", threads=2, precision="float")
-    full = TorchBackend(config, read_onnx_weights(parts, config))
-    half = TorchBackend(config, read_onnx_weights(parts, config), half=True)
+    full = open_torch(config, read_onnx_weights(parts, config))
+    half = open_torch(config, read_onnx_weights(parts, config), half=True)
     tiles = np.stack([photo(seed=s)[..., : card.channels] for s in (0, 1)]).astype(np.float32) / 255
     for quality in (PREDICT, 10.0, 90.0):
         a, b, c = (backend.encode(tiles) for backend in (light, full, half))
