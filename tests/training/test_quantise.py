@@ -15,7 +15,7 @@ from restora.training.quantise import quantise
 from restora.training.quantise_fit import FloatSteps, equalise, restore
 from restora.training.quantise_graph import round_weight
 from restora.training.quantise_walk import Prepared, decode, encode, streams
-from restora.training.recipe import DataRecipe
+from restora.training.sections import DataRecipe
 
 SMALL = DataRecipe(patch_px=32, batch=2, clean_share=0)
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from restora.networks.fbcnn import FBCNN
 from restora.training.data import Batch
-from restora.training.recipe import TrainRecipe
+from restora.training.sections import TrainRecipe
 from restora.training.tasks import Validation, fbcnn_loss
 
 

@@ -28,6 +28,10 @@ def compare(
     strength: Annotated[int, typer.Option(help="Share of the repair to apply, 0-100.")] = 100,
     model: Annotated[str, typer.Option(help="Model, as for restore.")] = "fbcnn",
     constraint: Annotated[str, typer.Option(help="auto, off, soft or hard.")] = "auto",
+    seed: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Diffusion models: draw the results by this number."),
+    ] = None,
     zoom: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(help="Corner of the zoom as X,Y in pixels. Default: where most changes."),
@@ -68,7 +72,7 @@ def compare(
 
     started = time.monotonic()
     session = Restorer(device=device).session(
-        file, Wishes(model=model, strength=strength, constraint=constraint)
+        file, Wishes(model=model, strength=strength, constraint=constraint, seed=seed)
     )
     if session.picture.space == "cmyk":
         raise InputError(f"{file}: a CMYK picture has no sheet to look at; convert it to RGB.")

@@ -38,6 +38,10 @@ def restore(
     precision: Annotated[
         str, typer.Option(help="Inside the network: auto, float, half (GPU) or int8 (CPU).")
     ] = "auto",
+    seed: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Diffusion models: draw the result by this number, not the likeliest."),
+    ] = None,
     format: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(help="png, jpeg, tiff, webp, avif, or same as the input. Folders: png."),
@@ -96,6 +100,7 @@ def restore(
         constraint=constraint,
         ensemble=ensemble,
         precision=precision,
+        seed=seed,
     ).checked()
     found = find_jobs(inputs, out, format=format, in_place=in_place)
     restorer = Restorer(device=device, threads=share_threads(jobs))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from restora.engine.survey import Guidance, Maps
 from restora.errors import MemoryLimit
 
 PREDICT = float("nan")  # as a quality: let the network decide
 SMALLEST_TILE_PX = 128  # that Wishes take
 
 Floats = NDArray[np.float32]
+Guidance = Any  # what a backend makes of a whole picture; nobody else looks inside
+Check = Callable[[], None]  # called now and then in long work; may raise
+Draw = Callable[[tuple[int, ...]], Floats]  # noise for latents (N, C, h, w) of some tiles
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,14 @@ class Encoded:
         features: What the encoder made of them, likewise.
         quality: (N,) the quality the network itself sees in each tile, 1-100.
         guidance: What the tiles were told of the whole picture, where the network wants it.
+        choice: (N,) which of its timesteps the network itself takes, where it has any.
     """
 
     tiles: Any
     features: tuple[Any, ...]
     quality: Floats
     guidance: Guidance | None = None
+    choice: NDArray[np.int64] | None = None
 
     def or_predicted(self, quality: float) -> Floats:
         """``quality`` for every tile, or for :data:`PREDICT` what the network sees in each."""
@@ -45,27 +50,32 @@ class Backend(Protocol):
     def channels(self) -> int:
         """1 for gray, 3 for RGB."""
 
-    def look(self, tiles: Floats) -> Maps | None:
-        """What is pooled over a whole picture before its tiles are encoded.
+    def survey(self, pixels: Floats, *, check: Check = lambda: None) -> Guidance | None:
+        """What every tile of a picture shall know of the whole, however it is cut into tiles.
 
         Args:
-            tiles: (N, H, W, C), 0-1, H and W multiples of 16.
+            pixels: The whole picture, (H, W, C), 0-1.
+            check: Called after each part of it that was seen.
 
         Returns:
-            Maps for :func:`restora.engine.survey.survey`; None from a network whose tiles need to
-            know nothing of each other.
+            Something for :meth:`encode`; None from a network whose tiles need to know nothing of
+            each other.
 
         Raises:
-            MemoryLimit: The tiles do not fit into memory.
+            MemoryLimit: A part of the picture does not fit into memory.
         """
 
-    def encode(self, tiles: Floats, guidance: Guidance | None = None) -> Encoded:
+    def encode(
+        self, tiles: Floats, guidance: Guidance | None = None, *, draw: Draw | None = None
+    ) -> Encoded:
         """The half of the work that no quality setting touches.
 
         Args:
             tiles: (N, H, W, C), 0-1, H and W multiples of 16.
-            guidance: What the picture that the tiles are of tells, one row for all of them. None:
-                each tile is a whole picture. Networks whose :meth:`look` gives None ignore it.
+            guidance: What :meth:`survey` makes of the picture that the tiles are of. None: each
+                tile is a whole picture. Networks that survey nothing ignore it.
+            draw: Gives the noise that latents of these tiles are drawn with; None takes their
+                mean. Networks that draw nothing ignore it.
 
         Raises:
             MemoryLimit: The tiles do not fit into memory.

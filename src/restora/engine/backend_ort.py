@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from restora.engine.backend import Encoded, Floats, too_large
-from restora.engine.survey import Guidance
+from restora.engine.backend import Check, Draw, Encoded, Floats, Guidance, too_large
 from restora.errors import WeightsError
 
 
@@ -36,10 +35,21 @@ class OrtBackend:
     def channels(self) -> int:
         return int(self._encoder.get_inputs()[0].shape[1])
 
-    def look(self, tiles: Floats) -> None:  # noqa: ARG002 - its tiles need nothing of each other
+    def survey(
+        self,
+        pixels: Floats,  # noqa: ARG002 - its tiles need nothing of each other
+        *,
+        check: Check = lambda: None,  # noqa: ARG002
+    ) -> None:
         return None
 
-    def encode(self, tiles: Floats, guidance: Guidance | None = None) -> Encoded:  # noqa: ARG002
+    def encode(
+        self,
+        tiles: Floats,
+        guidance: Guidance | None = None,  # noqa: ARG002
+        *,
+        draw: Draw | None = None,  # noqa: ARG002
+    ) -> Encoded:
         picture = channels_first(tiles)
         feeds = {"picture": picture}
         *features, quality = run_session(self._encoder, feeds, tiles.shape)

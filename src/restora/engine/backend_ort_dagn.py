@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from restora.engine.backend import Encoded, Floats
+from restora.engine.backend import Check, Draw, Encoded, Floats
 from restora.engine.backend_ort import channels_first, load_session, run_session
-from restora.engine.survey import Guidance, Maps, pool
+from restora.engine.survey import Guidance, Maps, pool, survey
 
 
 class DagnOrtBackend:
@@ -33,13 +33,22 @@ class DagnOrtBackend:
     def channels(self) -> int:
         return int(self._survey.get_inputs()[0].shape[1])
 
-    def look(self, tiles: Floats) -> Maps:
+    def survey(self, pixels: Floats, *, check: Check = lambda: None) -> Guidance:
+        return survey(pixels, self._look, check=check)
+
+    def _look(self, tiles: Floats) -> Maps:
         feeds = {"picture": channels_first(tiles)}
         return Maps(*run_session(self._survey, feeds, tiles.shape, fixed=True))
 
-    def encode(self, tiles: Floats, guidance: Guidance | None = None) -> Encoded:
+    def encode(
+        self,
+        tiles: Floats,
+        guidance: Guidance | None = None,
+        *,
+        draw: Draw | None = None,  # noqa: ARG002 - it has no latent to draw
+    ) -> Encoded:
         if guidance is None:
-            guidance = pool(self.look(tiles))
+            guidance = pool(self._look(tiles))
         picture = channels_first(tiles)
         given = guidance_feeds(guidance.rows(len(tiles)))
         feeds = {name: given[name] for name in ("keys", "values", "sensitive_code")}

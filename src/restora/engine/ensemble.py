@@ -6,12 +6,10 @@ CVPR 2016, section 3.6.
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 
-from restora.engine.backend import Backend, Encoded, Floats
-from restora.engine.survey import Guidance, Maps
+from restora.engine.backend import Backend, Check, Draw, Encoded, Floats, Guidance
+from restora.engine.tiles import GRID_PX
 
 COUNTS = (1, 2, 4, 8)  # as it is; mirrored; upside down too; turned by a quarter too
 
@@ -31,23 +29,36 @@ class Ensemble:
     def channels(self) -> int:
         return self._backend.channels
 
-    def look(self, tiles: Floats) -> Maps | None:
-        """The maps of every view of one tile, N = 1, each turned back: a row for each view.
+    def survey(
+        self, pixels: Floats, *, check: Check = lambda: None
+    ) -> tuple[Guidance | None, ...] | None:
+        """What the backend makes of each view of the picture, as if there were no other.
 
-        So the guidance has a row for each view too: that of the turned picture, exactly. Only the
-        order of its anchors is another, to which attention is blind.
+        Each view is turned from a picture that reaches to the grid of tiles, as the tiles are.
         """
-        views = [self._backend.look(_view(tiles, k)) for k in range(self._count)]
-        turned = [_unview_maps(maps, k) for k, maps in enumerate(views) if maps is not None]
-        if not turned:
-            return None
-        names = (field.name for field in fields(Maps))
-        return Maps(*(np.concatenate([getattr(maps, n) for maps in turned]) for n in names))
+        below, right = (-length % GRID_PX for length in pixels.shape[:2])
+        if below or right:
+            pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
+        told = []
+        for number in range(self._count):
+            told.append(self._backend.survey(_view(pixels[None], number)[0], check=check))
+            if told[0] is None:
+                return None
+        return tuple(told)
 
-    def encode(self, tiles: Floats, guidance: Guidance | None = None) -> Encoded:
+    def encode(
+        self,
+        tiles: Floats,
+        guidance: tuple[Guidance | None, ...] | None = None,
+        *,
+        draw: Draw | None = None,
+    ) -> Encoded:
+        told = (None,) * self._count if guidance is None else guidance
         views = tuple(
-            self._backend.encode(_view(tiles, k), None if guidance is None else guidance.row(k))
-            for k in range(self._count)
+            self._backend.encode(
+                _view(tiles, number), given, draw=None if draw is None else _draw_view(draw, number)
+            )
+            for number, given in enumerate(told)
         )
         quality: Floats = np.stack([view.quality for view in views]).mean(axis=0)
         return Encoded(tiles, views, quality, guidance)
@@ -78,8 +89,13 @@ def _unview(tiles: Floats, number: int) -> Floats:
     return _view(tiles, number & 3)
 
 
-def _unview_maps(maps: Maps, number: int) -> Maps:
-    """Maps (N, ., h, w) of view ``number``, turned back."""
-    each = (getattr(maps, field.name) for field in fields(Maps))
-    back = (_unview(np.moveaxis(array, 1, 3), number) for array in each)
-    return Maps(*(np.moveaxis(array, 3, 1) for array in back))
+def _draw_view(draw: Draw, number: int) -> Draw:
+    """The noise of tiles, turned with them."""
+
+    def turned(shape: tuple[int, ...]) -> Floats:
+        count, channels, height, width = shape
+        upright = (width, height) if number & 4 else (height, width)
+        noise = np.moveaxis(draw((count, channels, *upright)), 1, 3)
+        return np.moveaxis(_view(noise, number), 3, 1)
+
+    return turned

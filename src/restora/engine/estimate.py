@@ -1,36 +1,59 @@
-"""One quality estimate for a whole picture, from the windows that show the most."""
+"""A network's first look at a whole picture: the quality it sees, and what it keeps of the look."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from restora.engine.backend import Backend
-from restora.engine.survey import survey
+from restora.engine.backend import Backend, Guidance
 from restora.engine.tiles import GRID_PX, lay_grid
 
 WINDOW_PX = 256
 WINDOWS = 4
 
 
-def estimate_quality(pixels: NDArray[np.float32], backend: Backend) -> float:
-    """The quality a network sees in a picture, 1-100.
+@dataclass(frozen=True)
+class Seen:
+    """What a network sees in a picture.
 
-    A network pools its estimate over what it is shown, so tiles would disagree; the median over a
-    few detailed windows stands for all. Plain sky says little about compression and is avoided.
+    Attributes:
+        quality: 1-100.
+        guidance: What it tells every tile, where the network surveys whole pictures.
+        choice: Which of its timesteps it takes, where it has any.
+    """
+
+    quality: float
+    guidance: Guidance | None = None
+    choice: int | None = None
+
+
+def look_at(pixels: NDArray[np.float32], backend: Backend) -> Seen:
+    """Look at a picture.
+
+    A network that surveys whole pictures tells what it sees in the whole. Others pool their
+    estimate over what they are shown, so tiles would disagree; the median over a few detailed
+    windows stands for all. Plain sky says little about compression and is avoided.
 
     Args:
         pixels: (H, W, C), 0-1, with as many channels as the network takes.
-        backend: The network. One that surveys whole pictures tells what it sees in the whole.
+        backend: The network.
     """
-    guidance = survey(pixels, backend.look)
+    guidance = backend.survey(pixels)
     if guidance is not None:
         any_tile = np.zeros((1, GRID_PX, GRID_PX, pixels.shape[2]), np.float32)  # guidance decides
-        return float(np.clip(backend.encode(any_tile, guidance).quality[0], 1, 100))
+        told = backend.encode(any_tile, guidance)
+        choice = None if told.choice is None else int(told.choice[0])
+        return Seen(_in_range(told.quality[0]), guidance, choice)
     grid = lay_grid(*pixels.shape[:2], tile_px=WINDOW_PX, overlap_px=GRID_PX)
     places = sorted(grid, key=lambda place: -_detail(grid.cut(pixels, *place)))
     seen = [backend.encode(grid.cut(pixels, *place)[None]).quality for place in places[:WINDOWS]]
-    return float(np.clip(np.median(seen), 1, 100))
+    return Seen(_in_range(np.median(seen)))
+
+
+def _in_range(quality: np.floating) -> float:
+    return float(np.clip(quality, 1, 100))
 
 
 def _detail(window: NDArray[np.float32]) -> float:

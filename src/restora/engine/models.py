@@ -11,7 +11,10 @@ from restora._optional import require
 from restora.engine.backend import Backend
 from restora.engine.backend_ort import OrtBackend
 from restora.engine.backend_ort_dagn import DagnOrtBackend
+from restora.engine.backend_ort_sodiff import SodiffOrtBackend
 from restora.errors import UsageError
+from restora.networks.sodiff.buckets import CANDIDATES
+from restora.weights.cards import Card
 from restora.weights.registry import (
     FOLDER,
     Model,
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["float", "half", "int8"]
 
+ORT_BACKENDS = {"fbcnn": OrtBackend, "dagn": DagnOrtBackend, "sodiff": SodiffOrtBackend}
 TORCH_SUFFIXES = (".pth", ".safetensors")
 # Of tiles, for weights without a card: half of how far the published network sees.
 DEFAULT_OVERLAP_PX = 128
@@ -40,12 +44,15 @@ class WeightFacts:
         overlap_px: Overlap of tiles that hides their borders.
         int8_loss_db: PSNR that its 8-bit form costs; None where it has none.
         torch: It is no ONNX file and runs in PyTorch on the CPU too.
+        timesteps: Those it can start from; none unless it is a diffusion model. Such a one can
+            draw its latents by a seed.
     """
 
     channels: int
     overlap_px: int
     int8_loss_db: float | None = None
     torch: bool = False
+    timesteps: tuple[int, ...] = ()
 
 
 def resolve_model(name: str) -> Model:
@@ -78,9 +85,23 @@ def resolve_model(name: str) -> Model:
 def weight_facts(weight: str) -> WeightFacts:
     """What is known of a weight: the name of one that ships, or a path."""
     if _is_torch(weight):
-        return WeightFacts(_read(weight).config.channels, DEFAULT_OVERLAP_PX, torch=True)
+        config = _read(weight).config
+        timesteps = getattr(config, "candidates", ())
+        return WeightFacts(config.channels, DEFAULT_OVERLAP_PX, torch=True, timesteps=timesteps)
     card = load_card(weight)
-    return WeightFacts(card.channels, card.overlap_px, card.int8_loss_db)
+    return WeightFacts(
+        card.channels, card.overlap_px, card.int8_loss_db, timesteps=_timesteps(card)
+    )
+
+
+def _timesteps(card: Card) -> tuple[int, ...]:
+    """As :class:`restora.networks.sodiff.config.SODiffConfig` has them, without PyTorch."""
+    if card.method != "sodiff":
+        return ()
+    network = card.training.recipe.get("network", {})
+    if network.get("timestep") is not None:
+        return (network["timestep"],)
+    return tuple(network.get("predictor", {}).get("candidates", CANDIDATES))
 
 
 def open_backend(weight: str, *, device: str, threads: int, precision: Precision) -> Backend:
@@ -100,8 +121,7 @@ def open_backend(weight: str, *, device: str, threads: int, precision: Precision
     if device == "cpu" and not _is_torch(weight):
         card = load_card(weight)
         parts = [load_weight(weight, part) for part in card.parts(int8=precision == "int8")]
-        kind = DagnOrtBackend if card.method == "dagn" else OrtBackend
-        return kind(*parts, threads=threads)
+        return ORT_BACKENDS[card.method](*parts, threads=threads)
     require("torch", extra="train")
     from restora.engine.backend_torch import open_torch  # noqa: PLC0415 - needs PyTorch
 

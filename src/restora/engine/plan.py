@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from restora.engine.ensemble import COUNTS
+from restora.engine.estimate import Seen
 from restora.engine.models import Precision, WeightFacts, resolve_model, weight_facts
 from restora.engine.routes import Route, choose_route
 from restora.errors import UsageError
 from restora.images import Picture
 from restora.jpeg import JpegFacts
 from restora.jpeg.history import TRUSTED, EarlierSave
+from restora.networks.sodiff.buckets import slice_of
 from restora.weights.registry import DEFAULT_MODEL
 
 DEFAULT_TILE_PX = 512
@@ -45,6 +48,9 @@ class Wishes(BaseModel):
     constraint: str = Field("auto", description="auto, off, soft or hard: keep to the file's bins")
     ensemble: int = Field(1, description="views of the picture to take the mean of: 1, 2, 4, 8")
     precision: str = Field("auto", description="auto, float, half or int8")
+    seed: int | None = Field(
+        None, description="draws the latents of a diffusion model; None takes their mean"
+    )
 
     def checked(self) -> Wishes:
         """These wishes, if they make sense.
@@ -66,6 +72,8 @@ class Wishes(BaseModel):
             raise UsageError(f"--ensemble is 1, 2, 4 or 8, not {self.ensemble}.")
         if self.precision not in ("auto", "float", "half", "int8"):
             raise UsageError(f"--precision is auto, float, half or int8, not {self.precision!r}.")
+        if self.seed is not None and self.seed < 0:
+            raise UsageError(f"--seed is a whole number from 0, not {self.seed}.")
         return self
 
 
@@ -93,6 +101,7 @@ class Plan(BaseModel):
     strength: int
     ensemble: int
     precision: Precision
+    seed: int | None = Field(description="draws the latents; None: their mean is taken")
     tile_px: int
     overlap_px: int
     reasons: tuple[str, ...] = Field(description="each decision in words")
@@ -107,7 +116,7 @@ def make_plan(
     facts: JpegFacts | None,
     wishes: Wishes,
     *,
-    seen_quality: float | None = None,
+    seen: Seen | None = None,
     no_bins: str | None = None,
     machine: Machine | None = None,
 ) -> Plan:
@@ -117,7 +126,7 @@ def make_plan(
         picture: The picture.
         facts: What its file knows, if it is a JPEG.
         wishes: What the user asks for.
-        seen_quality: The network's own estimate for this picture, 1-100, if it was made.
+        seen: What the network sees in this picture, if it was asked.
         no_bins: Why the file's quantisation bins cannot be had, if they cannot.
         machine: Where it will run; None means a CPU of which nothing is known.
 
@@ -129,16 +138,24 @@ def make_plan(
     model = resolve_model(wishes.model)
     route, weights, why_route = choose_route(picture, model)
     precision, overlap_px = check_wishes(wishes, weights, machine)
-    quality, source, why_quality = _choose_quality(facts, wishes, seen_quality)
+    quality, source, why_quality = _choose_quality(
+        facts, wishes, None if seen is None else seen.quality
+    )
     if facts is None:
         no_bins = "not a JPEG, so there are no bins to keep to"
     constraint, why_constraint = _choose_constraint(facts, wishes, source, no_bins)
-    why_precision = _choose_precision(wishes, [weight_facts(w) for w in weights], machine)[1]
-    reasons = [why_route, why_quality, why_constraint, why_precision]
+    known = [weight_facts(weight) for weight in weights]
+    reasons = [why_route, why_quality]
+    reasons += [
+        _why_timestep(weight.timesteps, wishes, seen) for weight in known if weight.timesteps
+    ]
+    reasons += [why_constraint, _choose_precision(wishes, known, machine)[1]]
     if wishes.strength != 100:
         reasons.append(f"strength {wishes.strength} %: mixed with the input")
     if wishes.ensemble != 1:
         reasons.append(f"ensemble: the mean over {wishes.ensemble} views of the picture")
+    if wishes.seed is not None:
+        reasons.append(f"seed {wishes.seed}: the latent is drawn, not its mean")
     reasons.append(
         f"tiles of at most {wishes.tile_px} pixels, overlapping by {overlap_px}, "
         "on the 16-pixel grid"
@@ -154,6 +171,7 @@ def make_plan(
         strength=wishes.strength,
         ensemble=wishes.ensemble,
         precision=precision,
+        seed=wishes.seed,
         tile_px=wishes.tile_px,
         overlap_px=overlap_px,
         reasons=tuple(reasons),
@@ -170,6 +188,10 @@ def check_wishes(
     """
     known = [weight_facts(weight) for weight in weights]
     precision, _ = _choose_precision(wishes.checked(), known, machine)
+    if wishes.seed is not None and not any(weight.timesteps for weight in known):
+        raise UsageError(
+            f"--seed is for diffusion models such as sodiff; {wishes.model} draws nothing."
+        )
     return precision, max(weight.overlap_px for weight in known)
 
 
@@ -219,6 +241,18 @@ def _choose_quality(
         else "read from the file's quantisation tables"
     )
     return header, "header", f"quality {header}: {read}"
+
+
+def _why_timestep(timesteps: tuple[int, ...], wishes: Wishes, seen: Seen | None) -> str:
+    """Which timestep the network will take, and why; it finds the same when it runs."""
+    if len(timesteps) == 1:
+        return f"timestep {timesteps[0]}: the only one this network knows"
+    if wishes.quality is not None:
+        strength = np.float32(100 - wishes.quality) / np.float32(100)
+        chosen = int(slice_of(strength, len(timesteps)))
+        return f"timestep {timesteps[chosen]}: that of the quality that is asked for"
+    own = "" if seen is None or seen.choice is None else f" {timesteps[seen.choice]}"
+    return f"timestep{own}: chosen by the network from the picture, whatever the file says"
 
 
 def _choose_constraint(

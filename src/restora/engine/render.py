@@ -6,10 +6,10 @@ from collections.abc import Callable, MutableMapping, Sequence
 
 import numpy as np
 
-from restora.engine.backend import PREDICT, Backend, Encoded, Floats
+from restora.engine.backend import PREDICT, Backend, Encoded, Floats, Guidance
+from restora.engine.noise import NoiseField
 from restora.engine.plan import Plan
 from restora.engine.routes import join, split
-from restora.engine.survey import Guidance, survey
 from restora.engine.tiles import lay_grid, run_tiled
 from restora.images import Picture
 from restora.jpeg.constraint import Bins, constrain
@@ -24,6 +24,7 @@ def render(
     backends: Sequence[Backend],
     *,
     bins: Bins | None = None,
+    guidance: Guidance | None = None,
     memory: Memory | None = None,
     batch: int = 1,
     progress: Progress = lambda *_: None,
@@ -35,8 +36,9 @@ def render(
         plan: What to do.
         backends: A network for each of the plan's weights.
         bins: The file's quantisation bins, where the plan keeps to them.
+        guidance: What the first network's survey of the picture told; None: it is not known yet.
         memory: Where encoded tiles are kept and found again; None keeps none. Tiles depend on
-            nothing in a plan but ``tile_px``, ``ensemble`` and ``precision``.
+            nothing in a plan but ``tile_px``, ``ensemble``, ``precision`` and ``seed``.
         batch: Tiles a network gets at once.
         progress: Called with (tiles done, tiles in all).
     """
@@ -53,26 +55,31 @@ def render(
         done += tiles
         progress(done, total)
 
+    noise = None if plan.seed is None else NoiseField(plan.seed, grid)
+    places = list(grid)
     restored = []
     for number, (planes, backend) in enumerate(
         zip(split(picture.pixels, plan.route), backends, strict=True)
     ):
         seen = None if memory is None else memory.get((number, 0))
-        if seen is None:
-            guidance = survey(planes, backend.look, check=lambda: advance(0))
-        else:  # what one tile was told, all were told
-            guidance = seen.guidance
+        told = guidance if number == 0 else None
+        if seen is not None:  # what one tile was told, all were told
+            told = seen.guidance
+        elif told is None:
+            told = backend.survey(planes, check=lambda: advance(0))
 
         def operator(
             tiles: Floats,
             first: int,
             number: int = number,
             backend: Backend = backend,
-            guidance: Guidance | None = guidance,
+            told: Guidance | None = told,
         ) -> Floats:
             encoded = None if memory is None else memory.get((number, first))
             if encoded is None:
-                encoded = backend.encode(tiles, guidance)
+                some = places[first : first + len(tiles)]
+                draw = None if noise is None else noise.of(some)
+                encoded = backend.encode(tiles, told, draw=draw)
                 if memory is not None:
                     memory[number, first] = encoded
             return np.clip(backend.decode(encoded, quality, insist=insist), 0, 1)

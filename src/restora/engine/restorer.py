@@ -12,7 +12,7 @@ from typing import Any
 
 from restora.engine.backend import Backend
 from restora.engine.ensemble import Ensemble
-from restora.engine.estimate import estimate_quality
+from restora.engine.estimate import Seen, look_at
 from restora.engine.machine import this_machine
 from restora.engine.models import Precision, open_backend, resolve_model
 from restora.engine.plan import Machine, Plan, Wishes, check_wishes, make_plan
@@ -25,6 +25,7 @@ from restora.images.orientation import swaps_sides
 from restora.jpeg import JpegFacts, inspect
 from restora.jpeg.constraint import Bins, NoBins, inside_share, read_bins
 
+SEEING: Precision = "float"  # how a picture is looked at before anything is decided
 DEVICE_BATCH = 8  # tiles a GPU gets at once; a CPU gains nothing from more than one
 
 
@@ -144,8 +145,16 @@ class Restorer:
             source, name=name, salvage=salvage, max_pixels=max_pixels, history=history
         )
         accept(opened.picture)
-        plan = self.plan(opened.picture, opened.facts, wishes, no_bins=opened.no_bins)
-        return self.finish(opened, plan, started=started, progress=progress)
+        seen = self.see(opened.picture, wishes)
+        plan = make_plan(
+            opened.picture,
+            opened.facts,
+            wishes,
+            seen=seen,
+            no_bins=opened.no_bins,
+            machine=self._machine,
+        )
+        return self.finish(opened, plan, started=started, seen=seen, progress=progress)
 
     def session(
         self,
@@ -225,17 +234,15 @@ class Restorer:
     ) -> Plan:
         """Decide what to do with a picture; see :func:`restora.engine.plan.make_plan`."""
         seen = self.see(picture, wishes)
-        return make_plan(
-            picture, facts, wishes, seen_quality=seen, no_bins=no_bins, machine=self._machine
-        )
+        return make_plan(picture, facts, wishes, seen=seen, no_bins=no_bins, machine=self._machine)
 
-    def see(self, picture: Picture, wishes: Wishes) -> float | None:
-        """The quality the network sees in a picture, 1-100; None where one is asked for."""
+    def see(self, picture: Picture, wishes: Wishes) -> Seen | None:
+        """What the network sees in a picture; None where a quality is asked for."""
         if wishes.quality is not None:
             return None
         route, weights, _ = choose_route(picture, resolve_model(wishes.model))
         planes = split(picture.pixels, route)[0]
-        return estimate_quality(planes, self._backend(weights[0], "float"))
+        return look_at(planes, self._backend(weights[0], SEEING))
 
     def run(
         self,
@@ -243,6 +250,7 @@ class Restorer:
         plan: Plan,
         *,
         bins: Bins | None = None,
+        seen: Seen | None = None,
         memory: Memory | None = None,
         progress: Progress = lambda *_: None,
     ) -> Picture:
@@ -251,6 +259,7 @@ class Restorer:
         Args:
             picture, plan, memory, progress: What to do, and with what.
             bins: The file's bins; needed where the plan has a constraint.
+            seen: What :meth:`see` found in the picture, so that it is not looked for again.
 
         Raises:
             ValueError: They are missing.
@@ -258,9 +267,16 @@ class Restorer:
         backends = [self._backend(weight, plan.precision) for weight in plan.weights]
         if plan.ensemble > 1:
             backends = [Ensemble(backend, plan.ensemble) for backend in backends]
-        batch = 1 if self._machine.device == "cpu" else DEVICE_BATCH
+        known = seen is not None and plan.precision == SEEING and plan.ensemble == 1
         return render(
-            picture, plan, backends, bins=bins, memory=memory, batch=batch, progress=progress
+            picture,
+            plan,
+            backends,
+            bins=bins,
+            guidance=seen.guidance if seen is not None and known else None,
+            memory=memory,
+            batch=1 if self._machine.device == "cpu" else DEVICE_BATCH,
+            progress=progress,
         )
 
     def finish(
@@ -269,11 +285,14 @@ class Restorer:
         plan: Plan,
         *,
         started: float,
+        seen: Seen | None = None,
         memory: Memory | None = None,
         progress: Progress = lambda *_: None,
     ) -> Result:
         """Carry out a plan for an opened file; ``started`` is by :func:`time.monotonic`."""
-        picture = self.run(opened.picture, plan, bins=opened.bins, memory=memory, progress=progress)
+        picture = self.run(
+            opened.picture, plan, bins=opened.bins, seen=seen, memory=memory, progress=progress
+        )
         inside = None
         if plan.constraint != "off" and opened.bins is not None:
             inside = inside_share(picture.pixels, opened.bins)

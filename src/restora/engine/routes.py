@@ -30,12 +30,15 @@ def choose_route(picture: Picture, model: Model) -> tuple[Route, tuple[str, ...]
         if gray is not None:
             return "gray", (gray,), "gray picture: the gray network, and it stays gray"
         assert color is not None  # a model has at least one weight
-        return "tripled", (color,), "gray picture, colour network: it sees three equal planes"
+        why = "gray picture, colour network: it sees three equal planes, and luma comes back"
+        return "tripled", (color,), why
     if color is None:
         assert gray is not None
         return "luma", (gray,), "colour picture, gray network: luma is restored, colour is kept"
-    if gray is not None and picture.is_neutral:
-        return "neutral", (gray,), "colour file without colour: the gray network on one plane"
+    if picture.is_neutral:
+        if gray is not None:
+            return "neutral", (gray,), "colour file without colour: the gray network on one plane"
+        return "tripled", (color,), "colour file without colour: the colour network adds none"
     return "color", (color,), "colour picture: the colour network"
 
 
@@ -50,7 +53,7 @@ def split(pixels: Floats, route: Route) -> list[Floats]:
         case "luma":
             return [ycbcr_from_rgb(pixels)[..., :1]]
         case "tripled":
-            return [np.repeat(pixels, 3, axis=2)]
+            return [np.repeat(pixels[..., :1], 3, axis=2)]
         case "gray" | "color":
             return [pixels]
 
@@ -67,7 +70,7 @@ def join(restored: list[Floats], route: Route, pixels: Floats) -> Floats:
             together: Floats = np.concatenate([restored[0], chroma], axis=2)
             return rgb_from_ycbcr(together).clip(0, 1)
         case "tripled":
-            mean: Floats = restored[0].mean(axis=2, keepdims=True)
-            return mean
+            luma = ycbcr_from_rgb(restored[0])[..., :1].clip(0, 1)
+            return np.repeat(luma, pixels.shape[2], axis=2)
         case "gray" | "color":
             return restored[0]

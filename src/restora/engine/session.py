@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
+from restora.engine.estimate import Seen
 from restora.engine.plan import Plan, Wishes, make_plan
 from restora.engine.render import Memory, Progress
 from restora.errors import UsageError
@@ -63,7 +64,7 @@ class Session:
         self._opened = opened
         self._wishes = wishes
         self._memory: Memory = {}
-        self._seen: float | None = None
+        self._seen: Seen | None = None
         self._plan = self._planned(wishes)
 
     @property
@@ -108,7 +109,12 @@ class Session:
         if changes:
             plan = self._planned(changed(self._wishes, **changes))
         return self._restorer.finish(
-            self._opened, plan, started=started, memory=self._memory, progress=progress
+            self._opened,
+            plan,
+            started=started,
+            seen=self._seen,
+            memory=self._memory,
+            progress=progress,
         )
 
     def _planned(self, wishes: Wishes) -> Plan:
@@ -118,7 +124,7 @@ class Session:
             self.picture,
             self.facts,
             wishes,
-            seen_quality=self._seen,
+            seen=self._seen,
             no_bins=self._opened.no_bins,
             machine=self._restorer.machine,
         )

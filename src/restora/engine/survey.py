@@ -43,13 +43,6 @@ class Guidance:
     keys: Floats  # (N, 85, K)
     values: Floats  # (N, 85, K)
 
-    def row(self, number: int) -> Guidance:
-        """One of them, with N = 1."""
-        one = slice(number, number + 1)
-        return Guidance(
-            self.sensitive[one], self.insensitive[one], self.keys[one], self.values[one]
-        )
-
     def rows(self, count: int) -> Guidance:
         """N = ``count``: as they are, or one for all."""
         if len(self.sensitive) == count:
@@ -58,37 +51,30 @@ class Guidance:
         return Guidance(*(np.repeat(array, count, axis=0) for array in each))
 
 
-Look = Callable[[Floats], Maps | None]
+Look = Callable[[Floats], Maps]
 
 
-def survey(
-    pixels: Floats, look: Look, *, check: Callable[[], None] = lambda: None
-) -> Guidance | None:
+def survey(pixels: Floats, look: Look, *, check: Callable[[], None] = lambda: None) -> Guidance:
     """See a whole picture.
 
     Args:
         pixels: (H, W, C), 0-1.
-        look: A backend's; it gets one window at a time.
+        look: A network's: tiles (N, H, W, C) to maps. It gets one window at a time.
         check: Called after each window; may raise.
 
     Returns:
-        Its guidance, or None for a network that wants none. What is kept meanwhile does not grow
-        with the picture.
+        Its guidance. What is kept meanwhile does not grow with the picture.
     """
     grid = lay_grid(*pixels.shape[:2], tile_px=WINDOW_PX, overlap_px=OVERLAP_PX)
-    pools: _Pools | None = None
+    pools = _Pools(*(-(-length // GRID_PX) for length in pixels.shape[:2]))
     for row, column in grid:
         maps = look(grid.cut(pixels, row, column)[None])
-        if maps is None:
-            return None
-        pools = pools or _Pools(*(-(-length // GRID_PX) for length in pixels.shape[:2]))
         rows, columns = (
             _Span(*(px // GRID_PX for px in (*axis.share(number), axis.origins[number])))
             for axis, number in ((grid.rows, row), (grid.columns, column))
         )
         pools.add(maps, rows, columns)
         check()
-    assert pools is not None  # every picture has a window
     return pools.guidance()
 
 

@@ -7,20 +7,34 @@ from typing import Any
 
 from restora.networks.dagn import DAGN, DAGNConfig
 from restora.networks.fbcnn import FBCNN, FBCNNConfig
+from restora.networks.sodiff.config import SODiffConfig
+from restora.networks.sodiff.network import SODiff
 
-Network = FBCNN | DAGN
-NetworkConfig = FBCNNConfig | DAGNConfig
+Network = FBCNN | DAGN | SODiff
+NetworkConfig = FBCNNConfig | DAGNConfig | SODiffConfig
 
-CONFIGS: Mapping[str, type[FBCNNConfig | DAGNConfig]] = {"fbcnn": FBCNNConfig, "dagn": DAGNConfig}
+CONFIGS: Mapping[str, type[FBCNNConfig | DAGNConfig | SODiffConfig]] = {
+    "fbcnn": FBCNNConfig,
+    "dagn": DAGNConfig,
+    "sodiff": SODiffConfig,
+}
 PAPERS = {
     "fbcnn": "Jiang, Zhang, Timofte: Towards Flexible Blind JPEG Artifacts Removal, ICCV 2021",
     "dagn": "Ma et al.: Sensitivity Decouple Learning for Image Compression Artifacts Reduction, "
     "IEEE TIP 2024",
+    "sodiff": "Yang et al.: SODiff: Semantic-Oriented Diffusion Model for JPEG Compression "
+    "Artifacts Removal, arXiv 2508.07346, 2025",
 }
 
 
 def build(config: NetworkConfig) -> Network:
-    """The network of a configuration, with start values."""
+    """The network of a configuration, with start values.
+
+    Raises:
+        MissingExtra: A SODiff needs diffusers, which is not installed.
+    """
+    if isinstance(config, SODiffConfig):
+        return SODiff(config)
     return DAGN(config) if isinstance(config, DAGNConfig) else FBCNN(config)
 
 

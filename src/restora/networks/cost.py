@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from restora.networks.catalogue import Network
+from restora.networks.sodiff.config import SODiffConfig
+from restora.networks.sodiff.network import SODiff
+
+TILE_PX = 512  # what attention to other places costs depends on how many there are
 
 
 def count_macs_per_pixel(network: Network) -> int:
     """Multiply-adds for each input pixel of the convolutions, for a picture that is one tile.
 
     Everything is in it that sees the picture; what works on a few numbers for the whole of it,
-    such as a controller, is left out, and so is attention to a few anchors. The network stays as
-    it was: no normalisation takes the picture it is counted on into its means.
+    such as a controller, is left out, and so is attention to a few anchors. A SODiff is counted
+    with its linear maps and attention, on a tile of 512×512 pixels, and without the prompt, which
+    costs the same for every picture. The network stays as it was: no normalisation takes the
+    picture it is counted on into its means.
     """
+    if isinstance(network, SODiff):
+        parts = count_sodiff_macs(network.config, TILE_PX)
+        return round((sum(parts.values()) - parts["prompt"]) / TILE_PX**2)
     side_px = 16 * network.config.multiple_px
     total = 0
 
@@ -34,3 +47,46 @@ def count_macs_per_pixel(network: Network) -> int:
     for handle in handles:
         handle.remove()
     return round(total / side_px**2)
+
+
+def count_sodiff_macs(config: SODiffConfig, side_px: int) -> dict[str, int]:
+    """Multiply-adds of each part of a SODiff for a square picture, without any weights.
+
+    Args:
+        config: The network's numbers; LoRA is taken as merged.
+        side_px: Height and width, a multiple of ``config.multiple_px``.
+
+    Returns:
+        ``prompt``, ``predictor``, ``encoder``, ``unet`` and ``decoder``: convolutions, linear maps
+        and the products of attention.
+
+    Raises:
+        MissingExtra: diffusers is not installed.
+    """
+    network = on_meta(config)
+    picture = torch.zeros(1, 3, side_px, side_px, device="meta")
+    total: dict[str, int] = {}
+
+    def count(name: str, module: Callable[..., Any], *inputs: Tensor) -> Any:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            output = module(*inputs)
+        total[name] = counter.get_total_flops() // 2
+        return output
+
+    prompt = count("prompt", network.prompter, picture)
+    count("predictor", network.predictor, picture)
+    latent, _ = count("encoder", network.codec.moments, picture)
+    choice = torch.zeros(1, len(config.candidates), device="meta")
+    count("decoder", network.codec.decode, count("unet", network.step, latent, prompt, choice))
+    return total
+
+
+def on_meta(config: SODiffConfig) -> SODiff:
+    """A SODiff with its LoRA merged, of shapes alone, whatever its size.
+
+    Raises:
+        MissingExtra: diffusers is not installed.
+    """
+    with torch.device("meta"):
+        network = SODiff(config.model_copy(update={"lora": None}))
+    return network.to("meta").eval()  # tables that are made on the CPU, too

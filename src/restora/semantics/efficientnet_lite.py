@@ -10,7 +10,7 @@ pictures is not told by them. PyTorch is not imported before a classifier is mad
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from itertools import count
@@ -110,22 +110,40 @@ class Classifier:
         Raises:
             InputError: A picture has another shape.
         """
-        side_px = self.variant.side_px
-        for picture in pictures:
-            if picture.shape != (side_px, side_px, 3):
-                raise InputError(
-                    f"The classifier looks at {side_px}×{side_px} RGB pixels, "
-                    f"not at the shape {picture.shape}."
-                )
         labels, features = [], []
         with self._torch.inference_mode():
-            for start in range(0, len(pictures), BATCH):
-                batch = np.stack(pictures[start : start + BATCH]).astype(np.float32)
-                batch = (batch.transpose(0, 3, 1, 2) - MEAN) / SCALE  # a view: channels stay last
-                pooled = self._features(self._torch.from_numpy(batch))
-                features.append(pooled.numpy())
-                labels.append(self._functional.linear(pooled, *self._last).argmax(1).numpy())
+            for batch in self._batches(pictures):
+                pooled = self._features(batch)
+                features.append(pooled.cpu().numpy())
+                labels.append(self._functional.linear(pooled, *self._last).argmax(1).cpu().numpy())
         return Seen(np.concatenate(labels), np.concatenate(features))
+
+    def maps(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """The features before pooling, (N, S/32, S/32, 1280): their mean is :attr:`Seen.features`.
+
+        Args:
+            pictures: At least one, as :meth:`see` takes them.
+
+        Raises:
+            InputError: A picture has another shape.
+        """
+        with self._torch.inference_mode():
+            maps = [self._walk(batch)[-1].cpu().numpy() for batch in self._batches(pictures)]
+        return np.ascontiguousarray(np.concatenate(maps).transpose(0, 2, 3, 1))
+
+    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How likely each class is, (N, 1000), from :attr:`Seen.features`."""
+        weight, bias = self._last
+        with self._torch.inference_mode():
+            pooled = self._torch.from_numpy(features).to(weight.device)
+            likely = self._functional.linear(pooled, weight, bias).softmax(1)
+        out: NDArray[np.float32] = likely.cpu().numpy()
+        return out
+
+    @property
+    def weights(self) -> Mapping[str, Any]:
+        """Tensors by the names of the package's file, as they came."""
+        return self._weights
 
     def levels(self, pictures: Any) -> list[Any]:
         """Features at H/2, H/4, H/8, H/16 and H/32, for a loss: gradients pass.
@@ -143,6 +161,20 @@ class Classifier:
         }
         self._last = self._last[0].to(device), self._last[1].to(device)
         return self
+
+    def _batches(self, pictures: Sequence[NDArray[np.uint8]]) -> Iterator[Any]:
+        """Pictures as tensors (n, 3, S, S), about -1 to 1, on the device of the weights."""
+        side_px = self.variant.side_px
+        for picture in pictures:
+            if picture.shape != (side_px, side_px, 3):
+                raise InputError(
+                    f"The classifier looks at {side_px}×{side_px} RGB pixels, "
+                    f"not at the shape {picture.shape}."
+                )
+        for start in range(0, len(pictures), BATCH):
+            batch = np.stack(pictures[start : start + BATCH]).astype(np.float32)
+            batch = (batch.transpose(0, 3, 1, 2) - MEAN) / SCALE  # a view: channels stay last
+            yield self._torch.from_numpy(batch).to(self._last[0].device)
 
     def _features(self, x: Any) -> Any:
         """(N, 3, H, W), about -1 to 1, to (N, 1280)."""

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from restora.errors import WeightsError
-from restora.training.recipe import Recipe, parse_recipe
+from restora.training.recipe import parse_recipe
+from restora.training.sections import Recipe
 
 
 @dataclass(frozen=True)

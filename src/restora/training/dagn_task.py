@@ -38,6 +38,8 @@ Parts = dict[str, Tensor]
 class DAGNTask:
     """A DAGN, its companions and their rival; see :class:`restora.training.tasks.Task`."""
 
+    validates = True
+
     def __init__(self, recipe: DAGNRecipe, network: DAGN, *, compiled: bool = False) -> None:
         self.recipe = recipe.decoupling
         self.network = network

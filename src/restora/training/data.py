@@ -21,7 +21,7 @@ from restora.degradations.jpeg import JpegBatch, compress
 from restora.errors import InputError
 from restora.images import bt601_luma, jfif_luma
 from restora.images.atomic import write_atomically
-from restora.training.recipe import DataRecipe
+from restora.training.sections import DataRecipe
 
 PHOTO_SUFFIXES = {".avif", ".bmp", ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 BENCHMARK_QUALITIES = (10, 20, 30, 40, 50, 60)
@@ -35,12 +35,21 @@ class PhotoStore:
 
     Attributes:
         key: Tells the folder from another, by the names and sizes of its files.
+        cache: Where what is made of the photos may be kept, under the key; None keeps nothing.
+        names: Of the files, in order; empty if they came from none.
     """
 
     def __init__(
-        self, data: NDArray[np.uint8], index: list[tuple[int, int, int]], key: str = ""
+        self,
+        data: NDArray[np.uint8],
+        index: list[tuple[int, int, int]],
+        key: str = "",
+        cache: Path | None = None,
+        names: tuple[str, ...] = (),
     ) -> None:
         self.key = key
+        self.names = names
+        self.cache = cache
         self._data = data
         self._index = index  # (offset in bytes, height, width)
 
@@ -78,7 +87,8 @@ class PhotoStore:
                     offset += pixels.size
             write_atomically(index_path, json.dumps(index).encode())
         index = [tuple(entry) for entry in json.loads(index_path.read_text())]
-        return cls(np.memmap(data_path, np.uint8, "r"), index, key)
+        names = tuple(str(file) for file in files)
+        return cls(np.memmap(data_path, np.uint8, "r"), index, key, cache, names)
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,7 @@ class Batch:
             how it was (saved, resized and saved again).
         teach: (B,) bool, where the controller shall get the true quality.
         dice: (B,) float32, 0-1 at random, for what else a task leaves to chance.
+        photo: (B,) int64, the number of the photo each was cut from.
     """
 
     clean: Tensor
@@ -99,6 +110,7 @@ class Batch:
     quality: Tensor
     teach: Tensor
     dice: Tensor
+    photo: Tensor
 
 
 class JpegPairs:
@@ -124,7 +136,8 @@ class JpegPairs:
         recipe = self._recipe
         rng = np.random.default_rng((self._seed, step))
         count, side = recipe.batch, recipe.patch_px
-        crops = np.stack([self._crop(rng) for _ in range(count)])  # (B, P+16, P+16, C)
+        numbers, cut = zip(*(self._crop(rng) for _ in range(count)), strict=True)
+        photo, crops = np.array(numbers), np.stack(cut)  # crops are (B, P+16, P+16, C)
         last = np.array([self._quality(rng) for _ in range(count)])
         first = np.array([self._quality(rng) for _ in range(count)])
         double = (rng.random(count) < recipe.double_share) & (last != CLEAN_QUALITY)
@@ -140,11 +153,11 @@ class JpegPairs:
 
         # libjpeg works on the CPU, the tensor JPEG where the network is; bytes travel, not floats.
         place = device if recipe.codec == "tensor" else "cpu"
-        for n, (small, _) in between.items():
-            crops[n] = small
+        for n, (number, small, _) in between.items():
+            photo[n], crops[n] = number, small
         clean = torch.from_numpy(crops).to(place).permute(0, 3, 1, 2)
         degraded = self._save(clean, first)
-        for n, (_, saved) in between.items():
+        for n, (_, _, saved) in between.items():
             degraded[n] = torch.from_numpy(saved).to(place).permute(2, 0, 1)
         clean, degraded = _cut(clean, shifts, side + 8), _cut(degraded, shifts, side + 8)
         degraded = self._save(degraded, last)
@@ -154,6 +167,7 @@ class JpegPairs:
             quality=torch.from_numpy(label).to(device),
             teach=torch.from_numpy(teach).to(device),
             dice=torch.from_numpy(rng.random(count, np.float32)).to(device),
+            photo=torch.from_numpy(photo).to(device),
         )
 
     def _save(self, pixels: Tensor, quality: NDArray[np.int64]) -> Tensor:
@@ -176,14 +190,16 @@ class JpegPairs:
 
     def _rescaled(
         self, rng: np.random.Generator, quality: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """A clean crop made smaller, and the same saved as JPEG before that, both (P+16, P+16, C).
+    ) -> tuple[int, NDArray[np.uint8], NDArray[np.uint8]]:
+        """A photo's number, a clean crop of it made smaller, and the same saved as JPEG before.
+
+        Both are (P+16, P+16, C).
 
         What happens when a downloaded picture is made to fit and saved again.
         """
         side = self._recipe.patch_px + CROP_MARGIN_PX
         large_px = round(side / rng.uniform(SMALLEST_SCALE, 1))
-        large = self._crop(rng, min(large_px, int(self._sides.max())))
+        number, large = self._crop(rng, min(large_px, int(self._sides.max())))
         plain = large[..., 0] if self._channels == 1 else large
         saved = compress(plain, quality)
         small = [
@@ -191,14 +207,20 @@ class JpegPairs:
             for p in (plain, saved)
         ]
         clean, degraded = (p.reshape(side, side, -1).copy() for p in small)
-        return clean, degraded
+        return number, clean, degraded
 
-    def _crop(self, rng: np.random.Generator, side: int | None = None) -> NDArray[np.uint8]:
-        """A clean square, turned and mirrored at random; None leaves room for both shifts."""
+    def _crop(
+        self, rng: np.random.Generator, side: int | None = None
+    ) -> tuple[int, NDArray[np.uint8]]:
+        """A photo's number and a clean square of it, turned and mirrored at random.
+
+        ``side`` None leaves room for both shifts.
+        """
         least = self._recipe.patch_px + CROP_MARGIN_PX
         side = side or least
         usable = np.flatnonzero(self._sides >= side) if side > least else self._usable
-        photo = self._photos[int(usable[rng.integers(len(usable))])]
+        number = int(usable[rng.integers(len(usable))])
+        photo = self._photos[number]
         y = rng.integers(photo.shape[0] - side + 1)
         x = rng.integers(photo.shape[1] - side + 1)
         crop = np.rot90(photo[y : y + side, x : x + side], int(rng.integers(4)))
@@ -206,10 +228,10 @@ class JpegPairs:
             crop = crop[:, ::-1]
         if self._channels == 1:
             full_range = rng.random() < self._recipe.full_range_share
-            return np.ascontiguousarray(_luma(crop, full_range=full_range)[..., None])
+            return number, np.ascontiguousarray(_luma(crop, full_range=full_range)[..., None])
         if rng.random() < self._recipe.neutral_share:
             crop = np.repeat(_luma(crop, full_range=True)[..., None], 3, axis=-1)
-        return np.ascontiguousarray(crop)
+        return number, np.ascontiguousarray(crop)
 
     def _quality(self, rng: np.random.Generator) -> int:
         recipe = self._recipe
@@ -217,6 +239,9 @@ class JpegPairs:
             return CLEAN_QUALITY
         if rng.random() < recipe.benchmark_share:
             return int(rng.choice(BENCHMARK_QUALITIES))
+        if recipe.low_share and rng.random() < recipe.low_share:
+            low, high = recipe.quality_min, recipe.quality_max + 1
+            return int(np.exp(rng.uniform(np.log(low), np.log(high))))
         return int(rng.integers(recipe.quality_min, recipe.quality_max + 1))
 
     def _window(self, rng: np.random.Generator) -> tuple[int, int]:

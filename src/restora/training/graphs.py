@@ -1,5 +1,7 @@
 """The graphs other programs see: for FBCNN encoder, decoder, and the whole of them in one.
 
+Those of the other methods are in modules of their own.
+
 Shapes: N pictures, C channels, H×W pixels. Pixels are 0-1, quality is 1-100.
 """
 
@@ -14,7 +16,9 @@ from torch import Tensor, nn
 from restora.networks.catalogue import Network
 from restora.networks.dagn import DAGN
 from restora.networks.fbcnn import FBCNN, quality_to_strength, strength_to_quality
+from restora.networks.sodiff.network import SODiff
 from restora.training.graphs_dagn import dagn_tracing
+from restora.training.graphs_sodiff import sodiff_tracing
 from restora.training.tracing import (
     OpenSizes,
     Tracing,
@@ -77,7 +81,7 @@ def trace(network: Network, part: str) -> Any:
 
     Args:
         network: The network; it is put into evaluation on the CPU.
-        part: One of its :data:`restora.weights.cards.PARTS`, or :data:`WHOLE`.
+        part: One of its :data:`restora.weights.cards.PARTS`, or :data:`WHOLE`, which SODiff lacks.
 
     Raises:
         WeightsError: PyTorch's exporter gave nothing back.
@@ -85,6 +89,8 @@ def trace(network: Network, part: str) -> Any:
     network = network.eval().to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     if isinstance(network, DAGN):
         return to_onnx(dagn_tracing(network, part))
+    if isinstance(network, SODiff):
+        return to_onnx(sodiff_tracing(network, part))
     return to_onnx(_fbcnn_tracing(network, part))
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,16 +17,19 @@ from restora.images.atomic import write_atomically
 from restora.networks.catalogue import build
 from restora.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from restora.training.curve import draw_curve
-from restora.training.data import Batch, JpegPairs, PhotoStore
+from restora.training.data import PhotoStore
 from restora.training.ema import Ema
-from restora.training.methods import make_task
-from restora.training.recipe import DAGNRecipe, Recipe
+from restora.training.methods import make_batches, make_task, make_validation
+from restora.training.recipe import DAGNRecipe
+from restora.training.sections import Recipe
+from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.tasks import Validation
 
 LATEST = "latest.pt"
 BEFORE_DECAY = "before-decay.pt"  # where a longer training takes up the thread
 LOG = "log.jsonl"
 CURVE = "curve.svg"
+CHANCE = 1_000_003  # apart from the seeds of other trainings, which are small numbers
 FIXED = ("stage", "spectral_norm", "code_channels")  # of a DAGN's run: what is trained beside it
 
 
@@ -49,22 +53,16 @@ class Trainer:
         self.network = build(recipe.network)
         if initial is not None:
             self.network.load_state_dict(initial)
-        self.task = make_task(recipe, self.network, compiled=compiled)
+        self.task = make_task(recipe, self.network, photos, compiled=compiled)
         self.task.to(device)
         self.ema = Ema(self.network, settings.ema)
-        self.pairs = JpegPairs(
-            photos,
-            recipe.data,
-            channels=recipe.network.channels,
-            seed=settings.seed,
-            teacher=settings.teacher_share,
-        )
+        self.batches = make_batches(recipe, photos)
         self.step = 0
         self.seconds = 0.0
         self.history: tuple[str, ...] = ()
         # Pairs depend on the step alone, so the next can be made while this one is learned from.
         self._maker = ThreadPoolExecutor(1)
-        self._ahead: tuple[int, Future[Batch]] | None = None
+        self._ahead: tuple[int, Future[Any]] | None = None
 
     def resume(self, path: Path) -> None:
         """Take up a checkpoint exactly where it stopped.
@@ -85,6 +83,13 @@ class Trainer:
                         f"{path.parent}: holds a run with decoupling.{key} {was}, not {is_}; "
                         "choose another folder, and --start with that run."
                     )
+        if isinstance(self.recipe, SODiffRecipe) and isinstance(found.recipe, SODiffRecipe):
+            was_stage, stage = found.recipe.sodiff.stage, self.recipe.sodiff.stage
+            if was_stage != stage:
+                raise UsageError(
+                    f"{path.parent}: holds a run of the stage {was_stage}, not {stage}; "
+                    "choose another folder, and --start with that run."
+                )
         self.network.load_state_dict(found.network)
         self.ema.load(found.average)
         for part, group in zip(
@@ -123,20 +128,22 @@ class Trainer:
             group["lr"] = settings.lr_at(self.step) * group["scale"]
             group["weight_decay"] = settings.weight_decay
         batch = self._next_batch()
+        # What a step leaves to chance is a function of its number, as its batch is.
+        torch.manual_seed(settings.seed + CHANCE * (self.step + 1))
         parts = self.task.step(batch, done=self.step / settings.steps)
         self.ema.update(self.network, self.step)
         self.step += 1
         self.seconds += time.monotonic() - started
         return {name: value.detach() for name, value in parts.items()}
 
-    def _next_batch(self) -> Batch:
+    def _next_batch(self) -> Any:
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead[0] == self.step:
             batch = ahead[1].result()
         else:
-            batch = self.pairs.batch(self.step, device=self.device)
+            batch = self.batches.batch(self.step, device=self.device)
         if self.step + 1 < self.recipe.train.steps:
-            job = self._maker.submit(self.pairs.batch, self.step + 1, device=self.device)
+            job = self._maker.submit(self.batches.batch, self.step + 1, device=self.device)
             self._ahead = (self.step + 1, job)
         return batch
 
@@ -192,7 +199,7 @@ def train(
         _forget_after(out / LOG, trainer.step)
     validate = None
     if validation is not None:
-        validate = Validation(validation, channels=recipe.network.channels)
+        validate = make_validation(recipe, validation)
     last_step, decay_from = recipe.train.steps, recipe.train.steps - recipe.train.decay_steps
     losses: list[dict[str, Tensor]] = []
     last_save = last_row = time.monotonic()
@@ -241,7 +248,8 @@ def _row(
         averaged = build(recipe.network)
         averaged.load_state_dict(trainer.ema.weights)
         averaged = averaged.to(trainer.device).eval()
-        row |= validate(averaged)
+        if trainer.task.validates:
+            row |= validate(averaged)
         row |= trainer.task.monitor(averaged, validate.pairs(trainer.device))
     return row
 
@@ -260,7 +268,7 @@ def _changes(before: Recipe, after: Recipe) -> str:
     old, new = before.model_dump(), after.model_dump()
     return ", ".join(
         f"{section}.{key} {value}"
-        for section in ("data", "train", "decoupling")
+        for section in ("data", "train", "decoupling", "sodiff")
         for key, value in old.get(section, {}).items()
         if new[section][key] != value
     )

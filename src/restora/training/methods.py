@@ -1,25 +1,68 @@
-"""From a recipe to the task of its method."""
+"""From a recipe to the task of its method, and to the data it learns from."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
 
 from restora.networks.catalogue import Network
 from restora.networks.dagn import DAGN
 from restora.networks.fbcnn import FBCNN
 from restora.training.dagn_task import DAGNTask
-from restora.training.recipe import DAGNRecipe, FBCNNRecipe, Recipe
-from restora.training.tasks import FBCNNTask, Task
+from restora.training.data import JpegPairs, PhotoStore
+from restora.training.recipe import DAGNRecipe, FBCNNRecipe
+from restora.training.sections import Recipe
+from restora.training.sodiff.recipe import SODiffRecipe
+from restora.training.tasks import VALIDATION_SAVES, FBCNNTask, Task, Validation
+
+SODIFF_SAVES = ((5,), (10,), (20,))  # what the published table asks for
 
 
-def make_task(recipe: Recipe, network: Network, *, compiled: bool = False) -> Task:
+class Batches(Protocol):
+    """Where the batches of a training come from."""
+
+    def batch(self, step: int, *, device: str = "cpu") -> Any:
+        """That of optimiser step ``step``: a pure function of it."""
+
+
+def make_task(
+    recipe: Recipe, network: Network, photos: PhotoStore, *, compiled: bool = False
+) -> Task:
     """The task of a recipe on its network, with fresh optimisers.
 
     Args:
         recipe: What to train.
         network: The network of ``recipe.network``.
+        photos: What it is trained on.
         compiled: Run it through ``torch.compile``.
     """
+    if isinstance(recipe, SODiffRecipe):
+        from restora.training.sodiff.stages import make_stage  # noqa: PLC0415 - needs diffusers
+
+        return make_stage(recipe, network, photos, compiled=compiled)
     if isinstance(recipe, DAGNRecipe) and isinstance(network, DAGN):
         return DAGNTask(recipe, network, compiled=compiled)
     assert isinstance(recipe, FBCNNRecipe)
     assert isinstance(network, FBCNN)
     return FBCNNTask(recipe, network, compiled=compiled)
+
+
+def make_batches(recipe: Recipe, photos: PhotoStore) -> Batches:
+    """What a recipe learns from: views of photos for SODiff's prompts, else pairs of patches."""
+    if isinstance(recipe, SODiffRecipe) and recipe.sodiff.stage == "prompt":
+        from restora.training.sodiff.stages import view_batches  # noqa: PLC0415 - needs diffusers
+
+        return view_batches(recipe, photos)
+    return JpegPairs(
+        photos,
+        recipe.data,
+        channels=recipe.network.channels,
+        seed=recipe.train.seed,
+        teacher=recipe.train.teacher_share,
+    )
+
+
+def make_validation(recipe: Recipe, folder: Path) -> Validation:
+    """Clean pictures of a folder, saved as the method is judged by."""
+    saves = SODIFF_SAVES if isinstance(recipe, SODiffRecipe) else VALIDATION_SAVES
+    return Validation(folder, channels=recipe.network.channels, saves=saves)

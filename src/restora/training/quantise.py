@@ -15,7 +15,7 @@ from restora.networks.fbcnn import FBCNN
 from restora.training.data import JpegPairs, PhotoStore
 from restora.training.quantise_fit import choose_grids, equalise, observe
 from restora.training.quantise_graph import write_graphs
-from restora.training.recipe import DataRecipe
+from restora.training.sections import DataRecipe
 
 # What users bring: all qualities, the low ones more often, saved once or twice. A picture that was
 # never compressed is left almost untouched, and says little about how large features get.

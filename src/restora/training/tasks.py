@@ -16,7 +16,8 @@ from restora.images import RGB_TO_YCBCR
 from restora.networks.catalogue import Network
 from restora.networks.fbcnn import FBCNN, quality_to_strength, strength_to_quality
 from restora.training.data import Batch, validation_pictures
-from restora.training.recipe import FBCNNRecipe, TrainRecipe
+from restora.training.recipe import FBCNNRecipe
+from restora.training.sections import TrainRecipe
 
 VALIDATION_SAVES = ((10,), (40,), (10, 50))  # qualities; before the last the grid is moved
 VALIDATION_SHIFT_PX = 4
@@ -31,6 +32,10 @@ class Task(Protocol):
     """What a method trains, and how."""
 
     @property
+    def validates(self) -> bool:
+        """Whether the network restores already, so that :class:`Validation` says something."""
+
+    @property
     def network(self) -> Any:
         """What ships; its weights are averaged."""
 
@@ -41,7 +46,7 @@ class Task(Protocol):
     def to(self, device: str) -> None:
         """Move everything to a device."""
 
-    def step(self, batch: Batch, *, done: float) -> dict[str, Tensor]:
+    def step(self, batch: Any, *, done: float) -> dict[str, Tensor]:
         """One optimiser step at a share ``done`` of all; gives the parts of the loss."""
 
     def monitor(self, network: Any, pairs: Pairs) -> dict[str, float]:
@@ -56,6 +61,8 @@ class Task(Protocol):
 
 class FBCNNTask:
     """An FBCNN, which is all there is to it; see :class:`Task`."""
+
+    validates = True
 
     def __init__(self, recipe: FBCNNRecipe, network: FBCNN, *, compiled: bool = False) -> None:
         self.network = network
@@ -132,11 +139,17 @@ def pixel_loss(error: Tensor, recipe: TrainRecipe) -> Tensor:
 class Validation:
     """Blind PSNR and quality error on a folder of clean pictures, compressed once up front."""
 
-    def __init__(self, folder: Path, *, channels: int) -> None:
+    def __init__(
+        self, folder: Path, *, channels: int, saves: tuple[tuple[int, ...], ...] = VALIDATION_SAVES
+    ) -> None:
+        """
+        Args:
+            folder: Of the clean pictures.
+            channels: 1 for gray, 3 for colour.
+            saves: The qualities each is saved at, one after another; off the grid in between.
+        """
         clean = list(validation_pictures(folder, channels=channels))
-        self._pairs = {
-            saves: [_save_each(picture, saves) for picture in clean] for saves in VALIDATION_SAVES
-        }
+        self._pairs = {each: [_save_each(picture, each) for picture in clean] for each in saves}
 
     def pairs(self, device: str) -> Pairs:
         """Every clean picture with each of its compressed forms."""

@@ -13,7 +13,8 @@ from torch.export import Dim
 
 from restora._optional import require
 from restora.errors import WeightsError
-from restora.networks.catalogue import Network
+from restora.networks.dagn import DAGN
+from restora.networks.fbcnn import FBCNN
 
 OPSET = 20
 EXAMPLE_BATCH = 2
@@ -31,6 +32,8 @@ class Tracing:
         example: Inputs it can be run with.
         shapes: For each of them, which sizes are open.
         inputs, outputs: Their names.
+        as_stored: Keep every weight under its name and in its shape. Optimised, a linear map would
+            be stored the other way round, and a normalisation inside its convolution.
     """
 
     graph: nn.Module
@@ -38,13 +41,21 @@ class Tracing:
     shapes: tuple[Any, ...]
     inputs: list[str]
     outputs: list[str]
+    as_stored: bool = False
 
 
 class OpenSizes:
     """The sizes that stay open: how many pictures, and height and width in steps of pixels."""
 
-    def __init__(self) -> None:
-        self.batch, self.height, self.width = (Dim(name) for name in ("batch", "height", "width"))
+    def __init__(self, *, most: int | None = None) -> None:
+        """
+        Args:
+            most: Pictures the module behaves alike for; None: any number.
+        """
+        self.batch, self.height, self.width = (
+            Dim("batch", max=most),
+            *(Dim(name) for name in ("height", "width")),
+        )
 
     def row(self) -> Sizes:
         """(N, ...), the rest fixed."""
@@ -68,7 +79,7 @@ def example_row(value: float) -> torch.Tensor:
     return torch.full((EXAMPLE_BATCH,), value)
 
 
-def feature_names(network: Network) -> list[str]:
+def feature_names(network: FBCNN | DAGN) -> list[str]:
     """What the encoder's features are called, full size first."""
     return [*(f"skip_{k}" for k in range(len(network.config.widths))), "body"]
 
@@ -83,9 +94,9 @@ def to_onnx(tracing: Tracing) -> Any:
     require("onnx", extra="train")
     optimizer = require("onnxscript.optimizer", extra="train")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, aloud
-    # Optimised, a normalisation is folded into its convolution, and the weights are others.
-    # ONNX Runtime does so when it loads the file.
+    # ONNX Runtime folds them when it loads the file.
     normed = any(isinstance(module, nn.BatchNorm2d) for module in tracing.graph.modules())
+    as_stored = normed or tracing.as_stored
     with warnings.catch_warnings():  # the exporter warns about its own insides
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
@@ -96,13 +107,19 @@ def to_onnx(tracing: Tracing) -> Any:
             dynamic_shapes=tracing.shapes,
             opset_version=OPSET,
             dynamo=True,
-            optimize=not normed,
+            optimize=not as_stored,
             verbose=False,
         )
     if program is None:
         raise WeightsError("PyTorch's ONNX exporter gave nothing back.")
-    if normed:
+    if as_stored:
+        weights = tracing.graph.state_dict().keys()
+
+        def may_fold(node: Any) -> bool | None:
+            reads = (value.name for value in node.inputs if value is not None)
+            return False if any(name in weights for name in reads) else None
+
         # Without its constants ONNX Runtime warns of every one that it cannot fold.
-        optimizer.fold_constants(program.model)
+        optimizer.fold_constants(program.model, should_fold=may_fold)
         optimizer.remove_unused_nodes(program.model)
     return program.model_proto

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 PARTS: Mapping[str, tuple[str, ...]] = {
     "fbcnn": ("encoder", "decoder"),
     "dagn": ("survey", "encoder", "decoder"),
+    "sodiff": ("prompt", "predictor", "encoder", "decoder"),
 }
 
 
@@ -52,7 +53,10 @@ class Card(BaseModel):
     paper: str
     channels: int = Field(description="1 for gray, 3 for RGB")
     parameters: int
-    macs_per_pixel: int
+    macs_per_pixel: int = Field(
+        description="multiply-adds for each input pixel; SODiff's prompt, which costs the same for "
+        "a picture of any size, is not in it"
+    )
     overlap_px: int = Field(description="overlap of tiles that hides their borders")
     licence: str
     files: dict[str, WeightFile] = Field(description="the files by part")

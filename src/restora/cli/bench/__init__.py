@@ -10,6 +10,7 @@ from restora.cli.bench.decoupling import decoupling
 from restora.cli.bench.downstream import downstream
 from restora.cli.bench.jpeg import jpeg_color, jpeg_double, jpeg_gray, jpeg_oapt
 from restora.cli.bench.machine import resources, speed
+from restora.cli.bench.perceptual import perceptual
 from restora.cli.bench.plot import plot
 from restora.cli.bench.real import real
 from restora.cli.bench.show import show
@@ -22,7 +23,7 @@ bench = typer.Typer(
 )
 for verb in (
     *(jpeg_gray, jpeg_color, jpeg_double, jpeg_oapt, real),
-    *(clean, tiles, downstream, decoupling, ablation, speed, resources, show),
+    *(perceptual, clean, tiles, downstream, decoupling, ablation, speed, resources, show),
 ):
     bench.command()(verb)
 bench.add_typer(plot)

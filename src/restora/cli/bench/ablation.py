@@ -11,7 +11,8 @@ from restora.cli.bench.options import JsonFile, check_json
 
 if TYPE_CHECKING:
     from restora.networks.dagn import DAGNConfig
-    from restora.training.recipe import DAGNRecipe, Recipe
+    from restora.training.recipe import DAGNRecipe
+    from restora.training.sections import Recipe
 
 JSON_NAME = "ablation.json"
 

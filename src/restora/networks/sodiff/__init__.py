@@ -1,0 +1,1 @@
+"""SODiff: one step of diffusion that knows what it looks at."""

@@ -1,0 +1,65 @@
+"""What a SODiff is made of; light, so that recipes and cards can be read without diffusers."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from restora.networks.prior import PriorConfig
+from restora.networks.sodiff.saipe import SAIPEConfig
+from restora.networks.sodiff.time_predictor import TimePredictorConfig
+
+
+class LoRAConfig(BaseModel):
+    """Low-rank changes beside the U-Net's frozen weights. Source: Hu et al., ICLR 2022."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rank: int = Field(16, ge=1)
+    alpha: float = Field(16, gt=0, description="the change is scaled by alpha / rank")
+
+
+class SODiffConfig(BaseModel):
+    """A SODiff. Source: SODiff (Yang et al., arXiv 2508.07346); its defaults are published scale.
+
+    The paper gives no sizes of its own networks; where a number stands here it is that of its
+    authors' next works.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channels: Literal[3] = Field(3, description="a colour model; gray pictures pass as neutral")
+    prior: PriorConfig = PriorConfig()
+    saipe: SAIPEConfig = SAIPEConfig()
+    predictor: TimePredictorConfig = TimePredictorConfig()
+    prompt: Literal["saipe", "empty", "learned", "cave"] = Field(
+        "saipe", description="what tells the U-Net what is in the picture"
+    )
+    timestep: int | None = Field(
+        None, ge=0, le=999, description="one for all pictures; null: predicted for each"
+    )
+    lora: LoRAConfig | None = Field(
+        None, description="the U-Net learns by low-rank changes; null: whole"
+    )
+
+    @property
+    def multiple_px(self) -> int:
+        """Sides of a picture must be multiples of this."""
+        return self.prior.multiple_px
+
+    @property
+    def candidates(self) -> tuple[int, ...]:
+        """The timesteps there are to choose from."""
+        return self.predictor.candidates if self.timestep is None else (self.timestep,)
+
+    @model_validator(mode="after")
+    def _tokens_fit(self) -> Self:
+        if self.saipe.token_dim != self.prior.token_dim:
+            raise ValueError(
+                f"the prompt's tokens have {self.saipe.token_dim} numbers, "
+                f"those the prior reads {self.prior.token_dim}"
+            )
+        if any(t >= self.prior.schedule.steps for t in self.candidates):
+            raise ValueError(f"timesteps are below {self.prior.schedule.steps}")
+        return self
