@@ -25,7 +25,7 @@ check: .venv-dev/installed ## format, lint, types, layers, dependencies, spellin
 
 .venv-dev/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-dev
-	.venv-dev/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[train,docs,downstream,dev]'
+	.venv-dev/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[train,diffusion,docs,downstream,metrics,dev]'
 	touch $@
 
 clean:

@@ -1,6 +1,9 @@
 """Settings all tests share."""
 
+import copy
+import os
 import signal
+import time
 
 import pytest
 from hypothesis import settings
@@ -54,3 +57,133 @@ def dagn_card(small_dagn, tmp_path_factory):
     loaded = Loaded(small_dagn.config, small_dagn.state_dict(), "safetensors")
     export_loaded(loaded, folder, name="small", title="a test", overlap_px=128, source="code")
     return str(folder / "small.json")
+
+
+SODIFF = {
+    "prior": {
+        "codec": {
+            "unshuffle": 4, "widths": [16], "layers": 1, "latents": 8, "scale": 1.0,
+            "attention": False, "linear": True,
+        },
+        "unet": {
+            "widths": [16, 16], "reads": [False, True], "layers": 1, "heads": [2, 2],
+            "self_attention": False,
+        },
+        "token_dim": 24, "norm": "local", "norm_groups": 4,
+    },
+    "saipe": {
+        "side_px": 32, "channels": 16, "stages": 1, "layers": 1, "heads": 2, "window": 4,
+        "queries": 4, "query_heads": 2, "token_dim": 24, "recon_layers": 1, "recon_heads": 2,
+    },
+    "predictor": {"widths": [8, 8, 8, 8]},
+}  # fmt: skip
+
+
+@pytest.fixture
+def sodiff_raw():
+    """The configuration of a SODiff small enough for tests, as a recipe has it."""
+    return copy.deepcopy(SODIFF)
+
+
+@pytest.fixture
+def sodiff_config(sodiff_raw):
+    from restora.networks.sodiff.config import SODiffConfig
+
+    return SODiffConfig.model_validate(sodiff_raw)
+
+
+@pytest.fixture(scope="session")
+def trained_sodiff():
+    """A small SODiff as a training leaves it: LoRA beside its weights, and every part at work."""
+    import torch
+
+    from restora.networks.prior import set_components
+    from restora.networks.sodiff.config import SODiffConfig
+    from restora.networks.sodiff.network import SODiff
+
+    # Weak timesteps: a network that learned nothing must not go far.
+    predictor = SODIFF["predictor"] | {"candidates": [19, 59, 119, 199]}
+    made = {"predictor": predictor, "lora": {"rank": 2, "alpha": 4}}
+    torch.manual_seed(0)
+    network = SODiff(SODiffConfig.model_validate(SODIFF | made)).eval()
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(8, 3, 16, 16, generator=generator)
+    smooth = torch.nn.functional.interpolate(coarse, (64, 64), mode="bilinear")
+    seen = smooth + 0.05 * torch.randn(smooth.shape, generator=generator)
+    with torch.no_grad():
+        for name, value in network.named_parameters():
+            spread = 0.1 if ".lora_" in name else 0.02
+            value.add_(spread * torch.randn(value.shape, generator=generator))
+        set_components(network.codec, seen)
+        network.codec.scale.fill_(0.8)
+        for last in (network.codec.vae.quant_conv, network.codec.vae.decoder.conv_out):
+            last.weight.normal_(std=0.02, generator=generator)
+        network.codec.vae.quant_conv.bias[8:] = -3.0  # a spread that is seen
+        network.unet.conv_out.base_layer.weight.mul_(0.3)
+        network.predictor.train()(seen)  # its normalisations have seen a batch
+        network.predictor.time_head.weight.mul_(20)
+        network.predictor.time_head.bias.copy_(torch.tensor([0.0, 0.0, 3.0, 0.0]))
+    return network.eval()
+
+
+@pytest.fixture(scope="session")
+def small_sodiff(trained_sodiff):
+    """The same with LoRA inside its weights, as it runs."""
+    return trained_sodiff.merged()
+
+
+@pytest.fixture(scope="session")
+def sodiff_run(trained_sodiff):
+    """The checkpoint of its training."""
+    from restora.training.checkpoint import Checkpoint
+    from restora.training.recipe import parse_recipe
+
+    recipe = parse_recipe(
+        {"name": "tiny", "method": "sodiff", "network": trained_sodiff.config.model_dump(),
+         "data": {"patch_px": 32}, "sodiff": {"stage": "one-step"}}, name="tiny",
+    )  # fmt: skip
+    state = trained_sodiff.state_dict()
+    return Checkpoint(recipe, 1, 1.0, (), state, state, {})
+
+
+@pytest.fixture(scope="session")
+def sodiff_card(sodiff_run, made_once):
+    """The path of its card, with the four files beside it.
+
+    PyTorch's exporter works half a minute on them, so one of pytest-xdist's workers makes them for
+    all.
+    """
+    from restora.training.export import export_weight
+
+    def make(folder):
+        export_weight(sodiff_run, folder, title="t", data="d", device="c", overlap_px=128)
+
+    return str(made_once("sodiff", make) / "tiny.json")
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """A function to a folder of that name, which the first of all workers to ask for it fills."""
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    base = tmp_path_factory.getbasetemp()
+    common = base if alone else base.parent
+
+    def folder_of(name, fill):
+        folder, claim = common / name, common / f"{name}.claimed"
+        while not folder.exists():
+            try:
+                claim.mkdir()
+            except FileExistsError:
+                time.sleep(0.2)
+                continue
+            if folder.exists():
+                break
+            try:
+                unfinished = tmp_path_factory.mktemp(name)
+                fill(unfinished)
+                unfinished.rename(folder)  # whole or not at all
+            finally:
+                claim.rmdir()
+        return folder
+
+    return folder_of

@@ -31,6 +31,7 @@ def restore(
     model: str = "fbcnn",
     constraint: str = "auto",
     ensemble: int = 1,
+    seed: int | None = None,
     salvage: bool = False,
 ) -> Result:
     """Restore one picture.
@@ -43,6 +44,8 @@ def restore(
         constraint: ``"auto"``, ``"off"``, ``"soft"`` or ``"hard"``: how the result is held to the
             quantisation bins of the file.
         ensemble: 2, 4 or 8 takes the mean over so many views of the picture.
+        seed: Draws the latent of a diffusion model, a whole number from 0; None takes its mean,
+            which is the same every time.
         salvage: Restore the part of a truncated file that decodes.
 
     Returns:
@@ -62,6 +65,7 @@ def restore(
         strength=strength,
         constraint=constraint,
         ensemble=ensemble,
+        seed=seed,
     )
     return load().restore(source, wishes, salvage=salvage)
 

@@ -177,6 +177,8 @@ def test_pictures_side_by_side_share_the_cores(jobs, threads, monkeypatch):
         (["gray.jpg", "-o", "o.png", "--quality", "101"], 2, "a number from 1 to 100, not 101"),
         (["gray.jpg", "-o", "o.png", "--quality", "good"], 2, "not 'good'"),
         (["gray.jpg", "-o", "o.png", "--model", "fbcn"], 2, "Did you mean 'fbcnn'?"),
+        (["gray.jpg", "-o", "o.png", "--seed", "1"], 2, "fbcnn draws nothing"),
+        (["gray.jpg", "-o", "o.png", "--seed", "-1"], 2, "a whole number from 0, not -1"),
         (["gray.jpg", "-o", "o.png", "--format", "jpgg"], 2, "Restora does not write 'jpgg'"),
         (["gray.jpg", "-o", "o.png", "--bits", "12"], 2, "--bits is 8 or 16, not 12"),
         (["gray.jpg", "-o", "o.png", "--jobs", "0"], 2, "--jobs is at least 1, not 0"),

@@ -33,3 +33,13 @@ def jpeg(photo):
         return buffer.getvalue()
 
     return make
+
+
+@pytest.fixture
+def pixels(photo):
+    """Makes that picture as a network sees it, (H, W, 3) in 0-1."""
+
+    def make(height_px=96, width_px=128, seed=0):
+        return photo(height_px, width_px, seed).astype(np.float32) / 255
+
+    return make

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from restora.engine.backend import PREDICT
-from restora.engine.backend_torch import DagnTorchBackend
+from restora.engine.backend_torch_dagn import DagnTorchBackend
 from restora.engine.ensemble import Ensemble
 from restora.engine.models import open_backend, resolve_model
 from restora.engine.plan import Wishes
 from restora.engine.render import render
 from restora.engine.restorer import Restorer
-from restora.engine.survey import survey
 from restora.errors import UsageError, WeightsError
 from restora.evaluation.network_speed import Candidate, measure_networks
 from restora.images import read_bytes
@@ -40,7 +39,7 @@ def test_the_backends_agree(dagn_card, light, tiles):
     loaded = read_weights(Path(dagn_card))
     full = DagnTorchBackend(loaded.config, loaded.weights)
     half = DagnTorchBackend(loaded.config, loaded.weights, half=True)
-    whole = survey(np.concatenate(list(tiles)), light.look)
+    whole = light.survey(np.concatenate(list(tiles)))
     for guidance in (None, whole):
         a, b, c = (backend.encode(tiles, guidance) for backend in (light, full, half))
         assert a.quality == pytest.approx(b.quality, abs=0.1)
@@ -61,7 +60,7 @@ def test_without_guidance_every_tile_is_a_picture(light, tiles):
 
 
 def test_a_quality_that_is_insisted_on_replaces_the_code(light, tiles):
-    own = survey(tiles[0], light.look)
+    own = light.survey(tiles[0])
     other = replace(own, sensitive=own.sensitive + 3)
 
     def restored(guidance, insist):
@@ -78,7 +77,7 @@ def test_what_is_asked_for_is_insisted_on(restorer, dagn_card, light, jpeg):
     data = jpeg(mode="L", quality=30)
     wishes = {"model": dagn_card, "constraint": "off"}
     planes = read_bytes(data, name="x").pixels
-    guidance = survey(planes, light.look)
+    guidance = light.survey(planes)
     encoded = light.encode(planes[None], guidance)
     header = restorer.restore(data, Wishes(**wishes))
     assert header.plan.quality_source == "header"
@@ -111,7 +110,7 @@ def test_guidance_does_not_depend_on_the_tiles(restorer, dagn_card, light, jpeg)
 def test_a_tile_restores_as_the_whole_does(light, photo):
     """Beyond the reach of its border, with what the survey tells; alone it tells another story."""
     pixels = photo(304, 400)[None, ..., :1].astype(np.float32) / 255
-    guidance = survey(pixels[0], light.look)
+    guidance = light.survey(pixels[0])
     whole = light.decode(light.encode(pixels, guidance), 20.0)
     tile = pixels[:, :256, :256]
     inner = np.s_[:, : 256 - 80, : 256 - 80]
@@ -124,13 +123,13 @@ class Counting:
     """A backend that counts how often it is asked."""
 
     def __init__(self, backend):
-        self.backend, self.looked, self.encoded = backend, 0, 0
+        self.backend, self.surveyed, self.encoded = backend, 0, 0
 
-    def look(self, tiles):
-        self.looked += 1
-        return self.backend.look(tiles)
+    def survey(self, pixels, *, check=lambda: None):
+        self.surveyed += 1
+        return self.backend.survey(pixels, check=check)
 
-    def encode(self, tiles, guidance=None):
+    def encode(self, tiles, guidance=None, *, draw=None):
         self.encoded += 1
         return self.backend.encode(tiles, guidance)
 
@@ -149,7 +148,7 @@ def test_a_second_setting_costs_the_decoder_alone(restorer, dagn_card, light, jp
             picture, plan, [counting], memory=memory, progress=lambda *at: seen.append(at)
         )
         assert np.array_equal(once.pixels, render(picture, plan, [light]).pixels)
-        assert counting.looked == 1
+        assert counting.surveyed == 1
         assert counting.encoded == len(memory) == seen[-1][1]
     assert seen[0] == (0, len(memory))  # the survey's window, then the tiles
 
@@ -167,7 +166,7 @@ def test_a_session_gives_what_a_restoration_gives(restorer, dagn_card, jpeg, ens
 def test_an_ensemble_is_the_mean_of_turned_pictures(light, photo):
     pixels = photo(96, 64)[..., :1].astype(np.float32) / 255
     ensemble = Ensemble(light, 2)
-    encoded = ensemble.encode(pixels[None], survey(pixels, ensemble.look))
+    encoded = ensemble.encode(pixels[None], ensemble.survey(pixels))
     mirrored = np.ascontiguousarray(pixels[:, ::-1])
     alone = [light.decode(light.encode(p[None]), 25.0)[0] for p in (pixels, mirrored)]
     expected = (alone[0] + alone[1][:, ::-1]) / 2

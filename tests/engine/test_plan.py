@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from restora.engine.estimate import Seen
 from restora.engine.models import WeightFacts
 from restora.engine.plan import (
     DEFAULT_CONSTRAINT,
@@ -45,7 +46,7 @@ def test_routes(given, route, weights):
 def decide(jpeg, seen, **wishes):
     data = jpeg(quality=40)
     facts = inspect(data, name="x.jpg")
-    plan = make_plan(read_bytes(data, name="x.jpg"), facts, Wishes(**wishes), seen_quality=seen)
+    plan = make_plan(read_bytes(data, name="x.jpg"), facts, Wishes(**wishes), seen=Seen(seen))
     return plan.quality, plan.quality_source, plan.explain()
 
 
@@ -71,7 +72,7 @@ def test_tables_of_another_encoder_give_the_nearest_quality(jpeg):
         (38.0, "header", "quality 40: the nearest to its tables, which are none of libjpeg's"),
         (12.34, "network", "quality 12.3: seen by the network; the tables are none of libjpeg's"),
     ):
-        plan = make_plan(given, facts, Wishes(), seen_quality=seen)
+        plan = make_plan(given, facts, Wishes(), seen=Seen(seen))
         assert plan.quality_source == source
         assert words in plan.explain()
 
@@ -88,12 +89,12 @@ def test_an_earlier_save_that_was_found_beats_the_header(jpeg):
     earlier = EarlierSave(quality=20, row_px=4, column_px=3, confidence=0.99)
     facts = facts.model_copy(update={"looked_back": True, "earlier_save": earlier})
     given = read_bytes(data, name="x.jpg")
-    plan = make_plan(given, facts, Wishes(), seen_quality=58.0)
+    plan = make_plan(given, facts, Wishes(), seen=Seen(58.0))
     assert (plan.quality, plan.quality_source) == (20, "earlier save")
     assert "found by its block grid at (4, 3); the file itself says 60" in plan.explain()
     assert plan.constraint == "off"
     assert "after an earlier save the file's bins are no evidence" in plan.explain()
-    asked = make_plan(given, facts, Wishes(constraint="hard"), seen_quality=58.0)
+    asked = make_plan(given, facts, Wishes(constraint="hard"), seen=Seen(58.0))
     assert asked.constraint == "hard"
     # A quality that is asked for does not make the file's bins evidence again.
     assert make_plan(given, facts, Wishes(quality=90)).constraint == "off"
@@ -103,7 +104,7 @@ def test_an_unsure_finding_overrules_nothing(jpeg):
     data = jpeg(quality=60)
     earlier = EarlierSave(quality=20, row_px=4, column_px=3, confidence=0.6)
     facts = inspect(data, name="x.jpg").model_copy(update={"earlier_save": earlier})
-    plan = make_plan(read_bytes(data, name="x.jpg"), facts, Wishes(), seen_quality=58.0)
+    plan = make_plan(read_bytes(data, name="x.jpg"), facts, Wishes(), seen=Seen(58.0))
     assert (plan.quality, plan.constraint) == (60, DEFAULT_CONSTRAINT)
 
 
@@ -112,7 +113,7 @@ def test_other_tables_than_libjpegs_are_no_earlier_save(jpeg):
     data = jpeg(qtables=[[16] * 64, [16] * 64])
     facts, given = inspect(data, name="x.jpg"), read_bytes(data, name="x.jpg")
     assert not facts.quality.exact
-    plan = make_plan(given, facts, Wishes(), seen_quality=20.0)
+    plan = make_plan(given, facts, Wishes(), seen=Seen(20.0))
     assert (plan.quality, plan.quality_source) == (20.0, "network")
     assert plan.constraint == DEFAULT_CONSTRAINT
 
@@ -128,7 +129,7 @@ def test_a_stronger_repair_than_the_files_own_is_not_held_back(jpeg):
 def test_the_constraint_and_why(jpeg):
     data = jpeg(quality=60)
     facts, given = inspect(data, name="x.jpg"), read_bytes(data, name="x.jpg")
-    plan = make_plan(given, facts, Wishes(), seen_quality=58.0)
+    plan = make_plan(given, facts, Wishes(), seen=Seen(58.0))
     assert plan.constraint == DEFAULT_CONSTRAINT
     assert "keeps to what the file allows" in plan.explain()
     plan = make_plan(given, facts, Wishes(constraint="hard"), no_bins="some reason")
@@ -156,7 +157,7 @@ def test_precision_follows_the_machine_and_the_cost(loss, machine, expected):
 
 
 def test_without_a_header_the_network_decides():
-    plan = make_plan(picture(), None, Wishes(), seen_quality=33.3)
+    plan = make_plan(picture(), None, Wishes(), seen=Seen(33.3))
     assert (plan.quality, plan.quality_source) == (33.3, "network")
     assert "the network's own estimate" in plan.explain()
 

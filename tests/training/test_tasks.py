@@ -31,6 +31,7 @@ def nothing(strength):
     ("settings", "expected"),
     [
         ({}, 0.02),  # mean of 0.03, 0.03 and 0.0
+        ({"pixel_loss": "mse"}, (2 * 0.03**2) / 3),
         ({"pixel_loss": "rms"}, np.sqrt((2 * 0.03**2) / 3 + 1e-6)),
         # Y of (0.03, 0.03, 0) is 0.02658, Cb -0.015, Cr 0.00244
         ({"chroma_weight": 20.0}, 0.02658 + 20 * (0.015**2 + 0.00244**2)),

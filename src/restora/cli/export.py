@@ -102,7 +102,7 @@ def export(
             "of a run, so for a run's .pt and --format onnx."
         )
     from restora.evaluation.report import read_report
-    from restora.networks.catalogue import method_of
+    from restora.networks.catalogue import PROPER_NAMES, method_of
     from restora.networks.weight_files import write_safetensors
     from restora.training.data import PhotoStore
     from restora.training.export import (
@@ -114,7 +114,7 @@ def export(
     )
 
     loaded, stem = _read(path)
-    _check_names(loaded, source, released=released_names)
+    _check_method(loaded, source, format=format, released=released_names)
     stem = name or stem
     suffix = {"onnx": ".json", "onnx-whole": ".onnx", "safetensors": ".safetensors"}[format]
     target = out / f"{stem}{suffix}"
@@ -154,7 +154,7 @@ def export(
             loaded,
             out,
             name=stem,
-            title=title or f"{method_of(loaded.config).upper()} from {path.name}",
+            title=title or f"{PROPER_NAMES[method_of(loaded.config)]} from {path.name}",
             overlap_px=DEFAULT_OVERLAP_PX if overlap is None else overlap,
             source=f"exported from {path.name}",
         )
@@ -178,39 +178,46 @@ def _check_overlap(overlap: int | None) -> None:
         )
 
 
-def _check_names(loaded: Loaded, source: str, *, released: bool) -> None:
-    """Refuse the authors' names for what they have none for.
+def _check_method(loaded: Loaded, source: str, *, format: str, released: bool) -> None:
+    """Refuse the authors' names for what they have none for, and one file for what runs in parts.
 
     Raises:
-        UsageError: The network is of another method than FBCNN.
+        UsageError: The network is of another method than FBCNN, or a SODiff.
     """
     from restora.errors import UsageError
-    from restora.networks.catalogue import method_of
+    from restora.networks.catalogue import PROPER_NAMES, method_of
+    from restora.training.export import check_whole
 
+    if format == "onnx-whole":
+        check_whole(loaded.config)
     method = method_of(loaded.config)
     if released and method != "fbcnn":
-        raise UsageError(f"--released-names are those of FBCNN; {source} is a {method.upper()}.")
+        raise UsageError(
+            f"--released-names are those of FBCNN; {source} is a {PROPER_NAMES[method]}."
+        )
 
 
 def _read(path: Path) -> tuple[Loaded, str]:
-    """The weights of a run, a file, or a name that ships; and what to call them.
+    """The weights of a run, a file, or a name that ships, LoRA inside them; and what to call them.
 
     Raises:
         UsageError: There is no such name.
     """
     from restora.errors import UsageError
-    from restora.networks.weight_files import Loaded, read_weights
+    from restora.networks.weight_files import Loaded, read_weights, without_lora
     from restora.training.checkpoint import load_checkpoint
     from restora.weights.registry import FOLDER, MODELS
 
     if path.suffix == ".pt":
         checkpoint = load_checkpoint(path)
         recipe = checkpoint.recipe
-        return Loaded(recipe.network, checkpoint.average, "safetensors"), recipe.name
+        loaded = Loaded(recipe.network, checkpoint.average, "safetensors")
+        return without_lora(loaded), recipe.name
     names = [weight for model in MODELS for weight in model.weights]
     if not path.suffix and str(path) not in names:
         raise UsageError(f"There is no weight named {str(path)!r}; known are {', '.join(names)}.")
-    return read_weights(path if path.suffix else FOLDER / f"{path}.json"), path.stem
+    loaded = read_weights(path if path.suffix else FOLDER / f"{path}.json")
+    return without_lora(loaded), path.stem
 
 
 def _tell(out: Path, card: Card) -> None:

@@ -36,13 +36,14 @@ def train(
         list[str], typer.Option("--override", metavar="KEY=VALUE", help="Change the recipe.")
     ] = [],  # noqa: B006 - typer copies it
     start: Annotated[
-        Optional[Path],  # noqa: UP045
+        list[Path],
         typer.Option(
             help="Weights to start from instead of at random: a card, .onnx, .safetensors, the "
-            "authors' .pth, or a run's .pt.",
+            "authors' .pth, or a run's .pt. SODiff takes several: the first gives all, each later "
+            "run the part its stage trained.",
             readable=False,
         ),
-    ] = None,
+    ] = [],  # noqa: B006 - typer copies it
     cache: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
@@ -67,7 +68,8 @@ def train(
     torch = require("torch", extra="train")
     from restora.networks.device import find_device
     from restora.training.data import PhotoStore
-    from restora.training.initial import read_initial
+    from restora.training.initial import gather
+    from restora.training.loop import LATEST
     from restora.training.loop import train as run
     from restora.training.recipe import load_recipe
 
@@ -76,8 +78,11 @@ def train(
         torch.set_num_threads(threads)
     resolved = load_recipe(recipe, overrides=tuple(override))
     initial = None
-    if start is not None:
-        initial = read_initial(start, resolved.network, seed=resolved.train.seed)
+    if not (out / LATEST).exists():  # else the run goes on with its own weights
+        found = gather(start, resolved)
+        initial = found.weights
+        for note in found.notes:
+            typer.echo(note, err=True)
     typer.echo(f"{resolved.name}: reading photos", err=True)
     store = PhotoStore.open(photos, cache=cache or out / "photos")
 

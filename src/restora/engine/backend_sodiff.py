@@ -52,14 +52,13 @@ class SodiffBackend(ABC):
         The timestep is what the network makes of the picture, unless a user wants a quality. What
         a file says of itself is no reason to take another: a picture knows its damage better.
         """
-        count = len(encoded.tiles)
         chosen = encoded.choice
-        assert chosen is not None
+        assert chosen is not None and encoded.guidance is not None
         if insist:
             strength = (100 - encoded.or_predicted(quality)) / np.float32(100)
             chosen = slice_of(strength, self._timesteps).astype(np.int64)
         choice = np.eye(self._timesteps, dtype=np.float32)[chosen]
-        prompt = encoded.guidance.rows(count).prompt
+        prompt = encoded.guidance.rows(len(chosen)).prompt
         return self._restore(encoded.features[0], prompt, choice, encoded.tiles.shape)
 
     def _own_choice(self, given: Guidance) -> NDArray[np.int64]:

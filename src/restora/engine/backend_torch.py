@@ -7,8 +7,8 @@ from torch import Tensor
 
 from restora.engine.backend import Backend, Check, Draw, Encoded, Floats, Guidance
 from restora.engine.backend_torch_dagn import DagnTorchBackend
+from restora.engine.backend_torch_place import Place, shape_of, to_array
 from restora.engine.backend_torch_sodiff import SodiffTorchBackend
-from restora.engine.torch_place import Place, shape_of, to_array
 from restora.networks.catalogue import NetworkConfig
 from restora.networks.dagn import DAGNConfig
 from restora.networks.fbcnn import (

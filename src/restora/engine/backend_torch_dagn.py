@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from restora.engine.backend import Check, Draw, Encoded, Floats
+from restora.engine.backend_torch_place import Place, shape_of, to_array
 from restora.engine.survey import Guidance, Maps, pool, survey
-from restora.engine.torch_place import Place, shape_of, to_array
 from restora.networks.dagn import DAGN, DAGNConfig
 from restora.networks.fbcnn import quality_to_strength, strength_to_quality
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from restora.engine.backend import Floats
 from restora.engine.backend_sodiff import SodiffBackend
-from restora.engine.torch_place import Place, to_array
+from restora.engine.backend_torch_place import Place, to_array
 from restora.networks.sodiff.config import SODiffConfig
 from restora.networks.sodiff.network import SODiff
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 
 Precision = Literal["float", "half", "int8"]
 
-ORT_BACKENDS = {"fbcnn": OrtBackend, "dagn": DagnOrtBackend, "sodiff": SodiffOrtBackend}
+ORT_BACKENDS: Mapping[str, Callable[..., Backend]] = {
+    "fbcnn": OrtBackend,
+    "dagn": DagnOrtBackend,
+    "sodiff": SodiffOrtBackend,
+}
 TORCH_SUFFIXES = (".pth", ".safetensors")
 # Of tiles, for weights without a card: half of how far the published network sees.
 DEFAULT_OVERLAP_PX = 128

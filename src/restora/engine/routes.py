@@ -26,18 +26,23 @@ def choose_route(picture: Picture, model: Model) -> tuple[Route, tuple[str, ...]
             raise InputError("a CMYK picture needs a gray and a colour network; this is one alone.")
         why = "CMYK picture: the inks as colours, black as gray, and it stays CMYK"
         return "cmyk", (color, gray), why
-    if picture.space == "gray":
-        if gray is not None:
-            return "gray", (gray,), "gray picture: the gray network, and it stays gray"
+    if gray is None:
         assert color is not None  # a model has at least one weight
-        why = "gray picture, colour network: it sees three equal planes, and luma comes back"
-        return "tripled", (color,), why
+        return _route_color_alone(picture, color)
+    if picture.space == "gray":
+        return "gray", (gray,), "gray picture: the gray network, and it stays gray"
     if color is None:
-        assert gray is not None
         return "luma", (gray,), "colour picture, gray network: luma is restored, colour is kept"
     if picture.is_neutral:
-        if gray is not None:
-            return "neutral", (gray,), "colour file without colour: the gray network on one plane"
+        return "neutral", (gray,), "colour file without colour: the gray network on one plane"
+    return "color", (color,), "colour picture: the colour network"
+
+
+def _route_color_alone(picture: Picture, color: str) -> tuple[Route, tuple[str, ...], str]:
+    if picture.space == "gray":
+        why = "gray picture, colour network: it sees three equal planes, and luma comes back"
+        return "tripled", (color,), why
+    if picture.is_neutral:
         return "tripled", (color,), "colour file without colour: the colour network adds none"
     return "color", (color,), "colour picture: the colour network"
 

@@ -18,6 +18,7 @@ CONFIGS: Mapping[str, type[FBCNNConfig | DAGNConfig | SODiffConfig]] = {
     "dagn": DAGNConfig,
     "sodiff": SODiffConfig,
 }
+PROPER_NAMES = {"fbcnn": "FBCNN", "dagn": "DAGN", "sodiff": "SODiff"}
 PAPERS = {
     "fbcnn": "Jiang, Zhang, Timofte: Towards Flexible Blind JPEG Artifacts Removal, ICCV 2021",
     "dagn": "Ma et al.: Sensitivity Decouple Learning for Image Compression Artifacts Reduction, "
@@ -39,7 +40,10 @@ def build(config: NetworkConfig) -> Network:
 
 
 def method_of(config: NetworkConfig) -> str:
-    """The name of a configuration's method, as recipes and cards have it."""
+    """The name of a configuration's method, as recipes and cards have it.
+
+    :data:`PROPER_NAMES` has it as people write it.
+    """
     return next(name for name, kind in CONFIGS.items() if isinstance(config, kind))
 
 

@@ -26,7 +26,7 @@ def count_macs_per_pixel(network: Network) -> int:
     picture it is counted on into its means.
     """
     if isinstance(network, SODiff):
-        parts = count_sodiff_macs(network.config, TILE_PX)
+        parts = count_sodiff_macs(on_meta(network.config), TILE_PX)
         return round((sum(parts.values()) - parts["prompt"]) / TILE_PX**2)
     side_px = 16 * network.config.multiple_px
     total = 0
@@ -49,21 +49,17 @@ def count_macs_per_pixel(network: Network) -> int:
     return round(total / side_px**2)
 
 
-def count_sodiff_macs(config: SODiffConfig, side_px: int) -> dict[str, int]:
-    """Multiply-adds of each part of a SODiff for a square picture, without any weights.
+def count_sodiff_macs(network: SODiff, side_px: int) -> dict[str, int]:
+    """Multiply-adds of each part of a SODiff for a square picture.
 
     Args:
-        config: The network's numbers; LoRA is taken as merged.
+        network: As :func:`on_meta` makes it.
         side_px: Height and width, a multiple of ``config.multiple_px``.
 
     Returns:
         ``prompt``, ``predictor``, ``encoder``, ``unet`` and ``decoder``: convolutions, linear maps
         and the products of attention.
-
-    Raises:
-        MissingExtra: diffusers is not installed.
     """
-    network = on_meta(config)
     picture = torch.zeros(1, 3, side_px, side_px, device="meta")
     total: dict[str, int] = {}
 
@@ -76,7 +72,7 @@ def count_sodiff_macs(config: SODiffConfig, side_px: int) -> dict[str, int]:
     prompt = count("prompt", network.prompter, picture)
     count("predictor", network.predictor, picture)
     latent, _ = count("encoder", network.codec.moments, picture)
-    choice = torch.zeros(1, len(config.candidates), device="meta")
+    choice = torch.zeros(1, len(network.config.candidates), device="meta")
     count("decoder", network.codec.decode, count("unet", network.step, latent, prompt, choice))
     return total
 

@@ -26,7 +26,7 @@ class LocalNorm(nn.Module):
         gain, bias = (p.view(-1, *[1] * (x.ndim - 2)) for p in (self.weight, self.bias))
         if self.groups == 1:
             return self._normal(x, dim=1) * gain + bias
-        apart = x.unflatten(1, (self.groups, -1))
+        apart = x.unflatten(1, (self.groups, -1))  # type: ignore[no-untyped-call]
         return self._normal(apart, dim=2).flatten(1, 2) * gain + bias
 
     def _normal(self, x: Tensor, *, dim: int) -> Tensor:

@@ -221,8 +221,9 @@ def make_unet(config: PriorConfig) -> nn.Module:
         layers_per_block=shape.layers,
         cross_attention_dim=config.token_dim,
         attention_head_dim=shape.heads,  # a misnomer of diffusers: it counts the heads
+        # diffusers' middle knows cross-attention only together with self-attention.
+        mid_block_type="UNetMidBlock2DCrossAttn" if shape.self_attention else "UNetMidBlock2D",
         only_cross_attention=not shape.self_attention,
-        mid_block_only_cross_attention=not shape.self_attention,
         use_linear_projection=shape.linear,
         norm_num_groups=config.norm_groups,
     )

@@ -16,8 +16,10 @@ class TimedUNet(UNet2DConditionModel):  # type: ignore[misc]
         """Sinusoids (B, E) of timesteps; those of shape (B, E) are taken for sinusoids already."""
         if isinstance(timestep, Tensor) and timestep.ndim == 2:
             return timestep.to(sample.dtype)
-        return super().get_time_embed(sample, timestep)  # type: ignore[no-any-return]
+        found: Tensor | None = super().get_time_embed(sample, timestep)
+        return found
 
     def sinusoids(self, timesteps: Tensor) -> Tensor:
         """(K,) timesteps, 0 to 999, to (K, E)."""
-        return self.time_proj(timesteps)  # type: ignore[no-any-return]
+        found: Tensor = self.time_proj(timesteps)
+        return found

@@ -21,10 +21,19 @@ from torch import Tensor
 from restora._optional import require
 from restora.errors import WeightsError
 from restora.images.atomic import write_atomically
-from restora.networks.catalogue import CONFIGS, NetworkConfig, build, method_of, parse_config
+from restora.networks.catalogue import (
+    CONFIGS,
+    PROPER_NAMES,
+    NetworkConfig,
+    build,
+    method_of,
+    parse_config,
+)
 from restora.networks.fbcnn import FBCNNConfig
 from restora.networks.onnx_weights import read_onnx_weights
 from restora.networks.released import from_released, is_released, to_released
+from restora.networks.sodiff.config import SODiffConfig
+from restora.networks.sodiff.network import SODiff, merge_lora
 from restora.weights.cards import PARTS
 from restora.weights.registry import load_card, load_weight
 
@@ -67,6 +76,22 @@ def read_weights(path: Path) -> Loaded:
     if suffix in (".onnx", ".json"):
         return _read_onnx(path)
     return _read_pytorch(path)
+
+
+def without_lora(loaded: Loaded) -> Loaded:
+    """The same network with its LoRA, if there is one, inside the weights it stands beside.
+
+    Raises:
+        MissingExtra: peft, which LoRA needs, is not installed.
+    """
+    config = loaded.config
+    if not isinstance(config, SODiffConfig) or config.lora is None:
+        return loaded
+    network = SODiff(config).eval()
+    network.load_state_dict(loaded.weights)
+    plain = config.model_copy(update={"lora": None})
+    with torch.no_grad():
+        return Loaded(plain, merge_lora(network), loaded.kind)
 
 
 def write_safetensors(
@@ -152,9 +177,12 @@ def _read_onnx(path: Path) -> Loaded:
         models = [load_weight(card_path, part) for part in card.parts()]
     try:
         config = CONFIGS[card.method].model_validate(card.training.recipe.get("network"))
+        if isinstance(config, SODiffConfig):  # what it was trained with is inside the weights
+            config = config.model_copy(update={"lora": None})
         weights = read_onnx_weights(models, config, whole=whole)
     except ValidationError as error:
-        raise WeightsError(f"{card_path}: this card describes no {card.method.upper()}.") from error
+        kind = PROPER_NAMES[card.method]
+        raise WeightsError(f"{card_path}: this card describes no {kind}.") from error
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     return Loaded(config, weights, "onnx")

@@ -15,11 +15,19 @@ from restora._optional import require
 from restora.engine.backend_ort import OrtBackend
 from restora.errors import UsageError, WeightsError
 from restora.images.atomic import write_atomically
-from restora.networks.catalogue import PAPERS, Network, NetworkConfig, build, method_of
+from restora.networks.catalogue import (
+    PAPERS,
+    PROPER_NAMES,
+    Network,
+    NetworkConfig,
+    build,
+    method_of,
+)
 from restora.networks.cost import count_macs_per_pixel
 from restora.networks.fbcnn import FBCNN
 from restora.networks.onnx_weights import COUNTER, read_onnx_weights, switched_off
-from restora.networks.weight_files import HALF_LEAST, Loaded
+from restora.networks.sodiff.config import SODiffConfig
+from restora.networks.weight_files import HALF_LEAST, Loaded, without_lora
 from restora.training.checkpoint import Checkpoint
 from restora.training.data import PhotoStore
 from restora.training.graphs import WHOLE, trace
@@ -49,7 +57,12 @@ def export_onnx(network: Network, part: str = WHOLE) -> bytes:
 
 
 def write_whole(path: Path, config: NetworkConfig, weights: dict[str, Tensor]) -> None:
-    """Write a network as one ONNX file for other programs, atomically."""
+    """Write a network as one ONNX file for other programs, atomically.
+
+    Raises:
+        UsageError: It is a SODiff.
+    """
+    check_whole(config)
     network = _filled(config, weights)
     data = export_onnx(network)
     _check_readable([data], network, whole=True)
@@ -57,9 +70,10 @@ def write_whole(path: Path, config: NetworkConfig, weights: dict[str, Tensor]) -
 
 
 def _filled(config: NetworkConfig, weights: dict[str, Tensor]) -> Network:
-    """The network of these weights, for evaluation."""
-    network = build(config).eval()
-    network.load_state_dict(weights)
+    """The network of these weights, for evaluation; LoRA is inside them."""
+    plain = without_lora(Loaded(config, weights, "safetensors"))
+    network = build(plain.config).eval()
+    network.load_state_dict(plain.weights)
     return network
 
 
@@ -179,7 +193,20 @@ def check_int8(config: NetworkConfig) -> None:
     """
     if method_of(config) != "fbcnn":
         raise UsageError(
-            f"An 8-bit form is made of FBCNN alone, not of {method_of(config).upper()}."
+            f"An 8-bit form is made of FBCNN alone, not of {PROPER_NAMES[method_of(config)]}."
+        )
+
+
+def check_whole(config: NetworkConfig) -> None:
+    """Refuse to make one file of what runs in parts.
+
+    Raises:
+        UsageError: The network is a SODiff.
+    """
+    if isinstance(config, SODiffConfig):
+        raise UsageError(
+            "A SODiff is four files: its prompt sees a small copy of the picture, its steps see "
+            "tiles; take --format onnx."
         )
 
 
@@ -199,7 +226,7 @@ def export_loaded(
     training = Training(
         recipe={
             "method": method_of(loaded.config),
-            "network": loaded.config.model_dump(mode="json"),
+            "network": network.config.model_dump(mode="json"),
         },
         data="not known here",
         device="not known here",

@@ -1,21 +1,26 @@
 """Weights to start a training from: a weight file or a checkpoint, grown if smaller.
 
-A DAGN may also start from an FBCNN of its widths, whose U-Net it shares.
+A DAGN may also start from an FBCNN of its widths, whose U-Net it shares; a SODiff from several
+files, see :mod:`restora.training.initial_sodiff`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from restora.errors import WeightsError
+from restora.errors import UsageError, WeightsError
 from restora.networks.catalogue import NetworkConfig
 from restora.networks.dagn import DAGN, DAGNConfig
 from restora.networks.fbcnn import FBCNN, FBCNNConfig
 from restora.networks.weight_files import read_weights
 from restora.training.checkpoint import load_checkpoint
+from restora.training.initial_sodiff import Start, start_sodiff
+from restora.training.sections import Recipe
+from restora.training.sodiff.recipe import SODiffRecipe
 
 CHECKPOINT = ".pt"  # all else is a weight file
 SWITCHES = ("fusion", "sensitive", "insensitive")  # of a DAGN; its weights are there all the same
@@ -25,6 +30,29 @@ FROM_FBCNN = {
     "controller.gamma": "sensitive_guidance.modulation.gamma",
     "controller.beta": "sensitive_guidance.modulation.beta",
 }
+
+
+def gather(files: Sequence[Path], recipe: Recipe) -> Start:
+    """What the training of a recipe starts from.
+
+    Args:
+        files: As :func:`read_initial` takes them; more than one, in order, is for SODiff alone.
+        recipe: What is to be trained.
+
+    Raises:
+        UsageError: Several files are given for another method.
+        WeightsError: A file cannot be used, or holds a network that does not fit.
+        MissingExtra: What reads it is not installed.
+    """
+    if isinstance(recipe, SODiffRecipe):
+        return start_sodiff(recipe, files)
+    if len(files) > 1:
+        raise UsageError(
+            f"Several --start are for SODiff, which is made in stages; {recipe.method} takes one."
+        )
+    if not files:
+        return Start(None)
+    return Start(read_initial(files[0], recipe.network, seed=recipe.train.seed))
 
 
 def read_initial(path: Path, config: NetworkConfig, *, seed: int = 0) -> dict[str, Tensor]:

@@ -69,8 +69,10 @@ class TrainRecipe(Section):
     clip_norm: float = Field(1.0, gt=0, description="largest gradient norm")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the averaged weights")
     quality_weight: float = Field(0.1, ge=0, description="weight of the quality loss")
-    pixel_loss: Literal["l1", "rms"] = Field(
-        "l1", description="mean error, or mean over the samples of their root mean square error"
+    pixel_loss: Literal["l1", "rms", "mse"] = Field(
+        "l1",
+        description="mean error; mean over the samples of their root mean square error; or mean "
+        "square error",
     )
     chroma_weight: float | None = Field(
         None,

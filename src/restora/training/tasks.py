@@ -122,6 +122,8 @@ def fbcnn_loss(
 
 def pixel_loss(error: Tensor, recipe: TrainRecipe) -> Tensor:
     """One number for the errors (B, C, H, W) of a batch."""
+    if recipe.pixel_loss == "mse":
+        return error.square().mean()
     if recipe.pixel_loss == "rms":
         # What PSNR counts; the root of each sample keeps hard saves from drowning mild ones.
         each = error.square().mean(dim=(1, 2, 3)) + RMS_FLOOR**2

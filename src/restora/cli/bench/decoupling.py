@@ -60,20 +60,19 @@ def _weight(name: str, *, device: str, threads: int) -> Weight:
     from numpy.typing import NDArray
 
     from restora.engine.models import open_backend
-    from restora.engine.survey import survey
     from restora.errors import UsageError
     from restora.evaluation.decoupling import Codes, Weight
 
     backend = open_backend(name, device=device, threads=threads, precision="float")
     side_px = 64
-    if backend.look(np.zeros((1, side_px, side_px, backend.channels), np.float32)) is None:
+    blank = np.zeros((side_px, side_px, backend.channels), np.float32)
+    if not hasattr(backend.survey(blank), "sensitive"):
         raise UsageError(
             f"{name} has no codes whose decoupling could be measured; a DAGN weight has."
         )
 
     def see(pixels: NDArray[np.float32]) -> Codes:
-        guidance = survey(pixels, backend.look)
-        assert guidance is not None  # as it was above
+        guidance = backend.survey(pixels)
         return Codes(guidance.sensitive[0], guidance.insensitive[0])
 
     return Weight(backend.channels, see)

@@ -42,6 +42,8 @@ def _printers() -> Mapping[str, Callable[[Any, bool], None]]:
     """By the first part of the protocol's name: from the content of the file to the screen."""
     from restora.cli.bench.output import print_grids
     from restora.evaluation import ablation, checks, decoupling, downstream, resources, speed
+    from restora.evaluation.perceptual import PerceptualReport
+    from restora.evaluation.perceptual_tables import perceptual_grids
     from restora.evaluation.real import RealReport, real_grids
     from restora.evaluation.report import Report
     from restora.evaluation.tables import report_grids
@@ -52,6 +54,9 @@ def _printers() -> Mapping[str, Callable[[Any, bool], None]]:
         ),
         "real": lambda content, markdown: print_grids(
             real_grids(RealReport.model_validate(content)), markdown=markdown
+        ),
+        "perceptual": lambda content, markdown: print_grids(
+            perceptual_grids(PerceptualReport.model_validate(content)), markdown=markdown
         ),
         "clean": lambda content, _: typer.echo(
             checks.clean_markdown(checks.CleanReport.model_validate(content["report"]))

@@ -39,6 +39,11 @@ class SODiffConfig(BaseModel):
     timestep: int | None = Field(
         None, ge=0, le=999, description="one for all pictures; null: predicted for each"
     )
+    residual: bool = Field(
+        False,
+        description="the U-Net gives what has to change instead of all of the noise, so that "
+        "a picture which lacks nothing needs nothing of it; ours",
+    )
     lora: LoRAConfig | None = Field(
         None, description="the U-Net learns by low-rank changes; null: whole"
     )

@@ -8,6 +8,7 @@ K candidate timesteps.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +50,8 @@ class SODiff(nn.Module):
                     target_modules=list(LORA_TARGETS),
                 )
             )
-        self.step = OneStep(unet, signal_and_noise(config.prior.schedule), config.candidates)
+        schedule = signal_and_noise(config.prior.schedule)
+        self.step = OneStep(unet, schedule, config.candidates, residual=config.residual)
         self.prompter = PROMPTS[config.prompt](config.saipe)
         self.predictor = TimePredictor(config.predictor)
 
@@ -111,7 +113,8 @@ def merge_lora(network: SODiff) -> dict[str, Tensor]:
     changes: dict[str, Tensor] = {}
     for name, module in network.named_modules():
         if isinstance(module, LoraLayer):
-            changes[f"{name}.weight"] = module.get_delta_weight("default")
+            change: Any = module  # its layers all have the method, their common base does not
+            changes[f"{name}.weight"] = change.get_delta_weight("default")
     weights = {}
     for name, value in network.state_dict().items():
         if ".lora_" in name:

@@ -24,14 +24,18 @@ class OneStep(nn.Module):
         unet: nn.Module,
         schedule: tuple[Tensor, Tensor],
         candidates: tuple[int, ...],
+        *,
+        residual: bool = False,
     ) -> None:
         """
         Args:
             unet: :class:`restora.networks.timed_unet.TimedUNet`.
             schedule: sqrt(abar) and sqrt(1 - abar) of every timestep.
             candidates: The K timesteps there are to choose from.
+            residual: Nothing from the U-Net leaves a latent as it is.
         """
         super().__init__()
+        self.residual = residual
         self.unet: Any = unet
         chosen = list(candidates)
         self.register_buffer("signal", schedule[0][chosen].clone(), persistent=False)
@@ -49,12 +53,12 @@ class OneStep(nn.Module):
         return self.clean(latent, self.predict(latent, prompt, choice), choice)
 
     def predict(self, latent: Tensor, prompt: Tensor, choice: Tensor) -> Tensor:
-        """What the U-Net takes for noise, (B, C, h, w)."""
+        """What the step takes for noise, (B, C, h, w)."""
         # Embedded timesteps are mixed, not the timesteps: by its number the sinusoid's slope
         # is useless at high frequency.
         mixed = choice @ self.unet.sinusoids(self.timesteps).to(choice.dtype)
         found: Tensor = self.unet(latent, mixed, prompt, return_dict=False)[0]
-        return found
+        return found + self.noise_between(latent, latent, choice) if self.residual else found
 
     def clean(self, latent: Tensor, noise: Tensor, choice: Tensor) -> Tensor:
         """``(latent - sqrt(1 - abar) noise) / sqrt(abar)`` at the chosen timestep of each."""
@@ -62,7 +66,7 @@ class OneStep(nn.Module):
         return (latent - mixed * noise) / kept
 
     def noise_between(self, latent: Tensor, clean: Tensor, choice: Tensor) -> Tensor:
-        """What the U-Net would have to predict for exactly ``clean``."""
+        """What would have to be taken for noise to get exactly ``clean``."""
         kept, mixed = (self._of(choice, each) for each in (self.signal, self.noise))
         return (latent - kept * clean) / mixed
 

@@ -21,7 +21,7 @@ class EmptyPrompt(nn.Module):
 
     def forward(self, picture: Tensor) -> Tensor:
         """(B, 3, H, W) to (B, T, D)."""
-        shape = (len(picture), self.config.queries, self.config.token_dim)
+        shape = (picture.shape[0], self.config.queries, self.config.token_dim)
         return picture.new_zeros(shape)
 
 
@@ -34,7 +34,7 @@ class LearnedPrompt(nn.Module):
 
     def forward(self, picture: Tensor) -> Tensor:
         """(B, 3, H, W) to (B, T, D)."""
-        return self.tokens.expand(len(picture), -1, -1)
+        return self.tokens.expand(picture.shape[0], -1, -1)
 
 
 class CaVE(nn.Module):

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-CANDIDATES = (99, 199, 299, 399, 499, 599)
+from restora.networks.sodiff.buckets import CANDIDATES, slice_of
+
 TINY = 1e-6  # a share that stands for none
 
 
@@ -159,7 +160,8 @@ def bucket(strength: Tensor, candidates: int = len(CANDIDATES)) -> Tensor:
     Returns:
         Indices (B,).
     """
-    return (candidates * strength.flatten()).floor().long().clamp(0, candidates - 1)
+    indices: Tensor = slice_of(strength.flatten(), candidates).long()
+    return indices
 
 
 def balance_loss(choice: Tensor) -> Tensor:

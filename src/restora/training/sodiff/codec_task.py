@@ -73,7 +73,7 @@ class CodecTask:
     @torch.no_grad()
     def monitor(self, network: SODiff, pairs: Pairs) -> dict[str, float]:
         """PSNR of pictures drawn again, which bounds what restoration can reach."""
-        errors = {"codec_psnr": [], "codec_psnr_jpeg": []}
+        errors: dict[str, list[Tensor]] = {"codec_psnr": [], "codec_psnr_jpeg": []}
         for clean, compressed in pairs:
             for name, picture in zip(errors, (clean, compressed), strict=True):
                 drawn = network.codec.decode(network.codec.encode(picture))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,7 +23,6 @@ from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.sodiff.views import Views
 from restora.training.tasks import Pairs, make_optimiser, pixel_loss
 
-PROMPTS_AT_ONCE = 64
 BALANCED_UNTIL = 0.3  # share of the steps
 COOLING = 0.5  # share of the steps over which the temperature falls
 
@@ -40,7 +40,7 @@ class OneStepTask:
         self._section = recipe.sodiff
         self._views = views
         self._device = "cpu"
-        self._prompts: Tensor | None = None  # of SAIPE, which is frozen: made once
+        self._prompts: dict[tuple[int, int], Tensor] = {}  # of SAIPE, which is frozen
         self._step: Any = torch.compile(network.step) if compiled else network.step
         for part in network.frozen_in_step():
             part.requires_grad_(False)
@@ -160,15 +160,15 @@ class OneStepTask:
         if self._recipe.network.prompt != "saipe":
             shown = torch.from_numpy(copies[photos.numpy(), 0, saves.numpy()])
             return prompter(_planes(shown, self._device))  # type: ignore[no-any-return]
-        if self._prompts is None:
-            whole = torch.from_numpy(copies[:, 0]).flatten(0, 1)
+        known = self._prompts
+        places = list(zip(photos.tolist(), saves.tolist(), strict=True))
+        new = [place for place in dict.fromkeys(places) if place not in known]
+        if new:
+            numbers, which = np.array(new).T
             with torch.no_grad():
-                made = [
-                    prompter.eval()(_planes(part, self._device)).half()
-                    for part in whole.split(PROMPTS_AT_ONCE)
-                ]
-            self._prompts = torch.cat(made).unflatten(0, copies[:, 0].shape[:2])
-        return self._prompts[photos, saves].float()
+                made = prompter(_planes(torch.from_numpy(copies[numbers, 0, which]), self._device))
+            known.update(zip(new, made.half(), strict=True))
+        return torch.stack([known[place] for place in places]).float()
 
     def _wake_critic(self) -> None:
         assert self.critic is not None

@@ -82,18 +82,15 @@ def read_views(
     shape = (len(photos), section.views, 1 + len(qualities), side_px, side_px, 3)
     if stem is not None and stem.with_suffix(".npz").exists():  # written last
         kept = np.load(stem.with_suffix(".npz"))
-        copies = np.memmap(stem.with_suffix(".bin"), np.uint8, "r", shape=shape)
+        found = np.memmap(stem.with_suffix(".bin"), np.uint8, "r", shape=shape)
         captions = json.loads(str(kept["captions"]))
-        return Views(captions, kept["tokens"], kept["mask"], copies, qualities, prints)
-    if stem is None:
-        copies = np.empty(shape, np.uint8)
-    else:
-        copies = np.memmap(stem.with_suffix(".bin"), np.uint8, "w+", shape=shape)
+        return Views(captions, kept["tokens"], kept["mask"], found, qualities, prints)
+    copies = np.empty(shape, np.uint8) if stem is None else _room(stem, shape)
     parts = _look(photos, copies, qualities)
     words: list[str] = []
     names = [name for name in photos.names for _ in range(section.views)]
     while chunk := list(islice(parts, CHUNK)):
-        shown = np.stack(chunk).astype(np.float32) / 255
+        shown = np.stack(chunk).astype(np.float32) / np.float32(255)
         words += captioner.caption(shown, names[len(words) : len(words) + len(chunk)] or None)
     features = encoder.encode(words)
     tokens = features.tokens.reshape(*shape[:2], *features.tokens.shape[1:]).astype(np.float16)
@@ -101,10 +98,16 @@ def read_views(
     if features.mask is not None:
         mask = features.mask.reshape(mask.shape)
     captions = [words[n : n + section.views] for n in range(0, len(words), section.views)]
+    if isinstance(copies, np.memmap):
+        copies.flush()
     if stem is not None:
-        copies.flush()  # type: ignore[attr-defined]
         _keep(stem.with_suffix(".npz"), captions, tokens, mask)
     return Views(captions, tokens, mask, copies, qualities, prints)
+
+
+def _room(stem: Path, shape: tuple[int, ...]) -> Bytes:
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    return np.memmap(stem.with_suffix(".bin"), np.uint8, "w+", shape=shape)
 
 
 def _look(photos: PhotoStore, copies: Bytes, qualities: tuple[int, ...]) -> Iterator[Bytes]:

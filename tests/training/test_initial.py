@@ -1,0 +1,193 @@
+"""What a SODiff starts from: a prior, and what earlier stages made."""
+
+import pytest
+import torch
+
+from restora.errors import UsageError, WeightsError
+from restora.networks.sodiff.network import SODiff, merge_lora
+from restora.networks.weight_files import write_safetensors
+from restora.training.checkpoint import Checkpoint, save_checkpoint
+from restora.training.initial import gather
+from restora.training.loop import Trainer
+from restora.training.recipe import parse_recipe
+
+NETWORK = {
+    "prior": {
+        "codec": {
+            "unshuffle": 4, "widths": [8], "layers": 1, "latents": 8, "scale": 1.0,
+            "attention": False,
+        },
+        "unet": {
+            "widths": [8, 8], "reads": [False, True], "layers": 1, "heads": [2, 2],
+            "self_attention": False,
+        },
+        "token_dim": 24, "norm": "local", "norm_groups": 4,
+    },
+    "saipe": {
+        "side_px": 16, "channels": 8, "stem": 8, "stages": 1, "layers": 1, "heads": 2, "window": 4,
+        "queries": 4, "query_heads": 2, "token_dim": 24, "recon_heads": 2,
+    },
+    "predictor": {"widths": [8, 8]},
+}  # fmt: skip
+
+
+def recipe(stage="one-step", *, section=(), **changes):
+    raw = {
+        "name": "tiny", "method": "sodiff", "network": NETWORK | changes,
+        "data": {"patch_px": 16, "batch": 2}, "train": {"steps": 4},
+        "sodiff": {"stage": stage, **dict(section)},
+    }  # fmt: skip
+    return parse_recipe(raw, name="tiny")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Makes a checkpoint of a stage in which every weight is the same number, or nearly."""
+
+    def make(stage, number, **changes):
+        made = recipe(stage, **changes)
+        weights = {
+            name: torch.full_like(value, number) if value.is_floating_point() else value
+            for name, value in SODiff(made.network).state_dict().items()
+        }
+        path = tmp_path / f"{stage}-{number}.pt"
+        save_checkpoint(Checkpoint(made, 1, 1.0, (), weights, weights, {}), path)
+        return path
+
+    return make
+
+
+def numbers(weights):
+    """What the weights of each part are, where they are all one number; else None."""
+    found = {}
+    for part in ("codec.", "step.unet.", "prompter.", "predictor."):
+        values = torch.cat(
+            [
+                v.flatten()
+                for n, v in weights.items()
+                if n.startswith(part) and v.is_floating_point()
+            ]
+        )
+        found[part] = float(values[0]) if (values == values[0]).all() else None
+    return found
+
+
+def test_each_later_run_gives_what_its_stage_trained(run):
+    files = [run("codec", 1.0), run("prior", 2.0), run("prompt", 3.0)]
+    start = gather(files, recipe())
+    assert numbers(start.weights) == {
+        "codec.": 1.0, "step.unet.": 2.0, "prompter.": 3.0, "predictor.": 1.0
+    }  # fmt: skip
+    SODiff(recipe().network).load_state_dict(start.weights)
+    # These runs did not build upon each other, which shows in one place only.
+    assert start.notes == (f"{files[1]}: this U-Net was trained on the latents of another codec.",)
+    everything = gather([files[0], run("one-step", 4.0)], recipe())
+    assert set(numbers(everything.weights).values()) == {4.0}
+    assert everything.notes == ()
+    assert gather([], recipe()).weights is None
+
+
+def test_what_is_new_starts_as_it_would_without_a_file(run):
+    start = gather([run("one-step", 2.0)], recipe(prompt="learned"))
+    assert numbers(start.weights)["step.unet."] == 2.0
+    torch.manual_seed(0)
+    fresh = SODiff(recipe(prompt="learned").network).state_dict()
+    assert torch.equal(start.weights["prompter.tokens"], fresh["prompter.tokens"])
+
+
+@pytest.mark.parametrize("prompt", ["empty", "learned", "cave"])
+def test_other_prompts_start_fresh_and_it_is_said(run, prompt):
+    file = run("one-step", 2.0)
+    wanted = recipe(prompt=prompt, timestep=299)
+    start = gather([file], wanted)
+    SODiff(wanted.network).load_state_dict(start.weights)
+    assert start.notes == (f"{file}: not taken, for the recipe's is another: prompter.",)
+    # A stage that trained nothing but the prompt has nothing to give.
+    before = gather([file], wanted).weights
+    after = gather([file, run("prompt", 3.0)], wanted)
+    assert all(torch.equal(after.weights[name], before[name]) for name in before)
+    assert len(after.notes) == 2
+
+
+def test_a_fixed_timestep_changes_nothing(run):
+    file = run("one-step", 2.0)
+    start = gather([file], recipe(timestep=499))
+    assert start.notes == ()
+    assert set(numbers(start.weights).values()) == {2.0}
+
+
+def test_lora_comes_and_goes(run, tmp_path):
+    """Beside weights that had none it changes nothing; where it is not wanted it goes inside."""
+    wanted = recipe(lora={"rank": 2, "alpha": 2})
+    start = gather([run("prior", 0.5)], wanted)
+    network = SODiff(wanted.network)
+    network.load_state_dict(start.weights)
+    assert any("lora_A" in name for name in start.weights)
+    with torch.no_grad():
+        merged = merge_lora(network)
+    assert numbers(merged)["step.unet."] == 0.5
+    with torch.no_grad():
+        for name, value in network.named_parameters():
+            if "lora_" in name:
+                value.fill_(0.5)
+        inside = merge_lora(network)
+    path = tmp_path / "with.safetensors"
+    write_safetensors(path, wanted.network, network.state_dict())
+    plain = gather([path], recipe()).weights
+    name = "step.unet.mid_block.resnets.0.conv1.weight"
+    assert torch.allclose(plain[name], inside[name])
+    assert not torch.allclose(plain[name], merged[name])
+    again = gather([path], recipe(lora={"rank": 3, "alpha": 3})).weights
+    base = name.replace(".weight", ".base_layer.weight")
+    assert torch.allclose(again[base], plain[name])
+
+
+def altered(section, **changes):
+    """The network with some numbers of one of its sections changed."""
+    table = NETWORK["prior"] if section in NETWORK["prior"] else NETWORK
+    changed = {section: table[section] | changes}
+    return {"prior": NETWORK["prior"] | changed} if table is not NETWORK else changed
+
+
+@pytest.mark.parametrize(
+    ("stage", "change", "part"),
+    [
+        ("codec", altered("codec", widths=[12]), "codec"),
+        ("prior", altered("codec", widths=[12]), "codec"),
+        ("prior", altered("unet", widths=[8, 16]), "step.unet"),
+        ("prompt", altered("saipe", channels=16), "prompter"),
+        ("one-step", altered("predictor", widths=[8, 16]), "predictor"),
+    ],
+)
+def test_what_a_stage_trained_must_fit(run, stage, change, part):
+    file = run(stage, 1.0)
+    message = f"holds a network that does not fit into the recipe's: its {part} is another"
+    with pytest.raises(WeightsError, match=message):
+        gather([file], recipe(**change))
+
+
+def test_what_a_stage_did_not_train_may_differ(run):
+    file = run("codec", 1.0)
+    start = gather([file], recipe(**altered("saipe", channels=16)))
+    assert numbers(start.weights)["codec."] == 1.0
+    assert start.notes == (f"{file}: not taken, for the recipe's is another: prompter.",)
+
+
+def test_other_methods_take_one_file(run, dagn_recipe, tmp_path):
+    file = run("codec", 1.0)
+    with pytest.raises(UsageError, match="Several --start are for SODiff"):
+        gather([file, file], dagn_recipe)
+    with pytest.raises(WeightsError, match="does not fit into the recipe's"):
+        gather([file], dagn_recipe)
+    state = torch.nn.Linear(1, 1).state_dict()
+    save_checkpoint(Checkpoint(dagn_recipe, 1, 1.0, (), state, state, {}), tmp_path / "dagn.pt")
+    with pytest.raises(WeightsError, match="does not fit into the recipe's"):
+        gather([tmp_path / "dagn.pt"], recipe())
+
+
+def test_a_codecs_training_goes_on_from_it(run, photos):
+    """The weights fit where a training takes them."""
+    wanted = recipe("codec")
+    trainer = Trainer(wanted, photos, initial=gather([run("codec", 0.1)], wanted).weights)
+    assert numbers(trainer.network.state_dict())["codec."] == pytest.approx(0.1)
+    assert torch.isfinite(trainer.advance()["pixel"])
