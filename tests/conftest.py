@@ -22,6 +22,35 @@ def interruptible():
 
 
 @pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """A function to the folder of a name, filled by the first worker of pytest-xdist that asks.
+
+    For what PyTorch's exporter makes: it works half a minute on the parts of one network.
+    """
+    base = tmp_path_factory.getbasetemp()
+    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder_of(name, fill):
+        folder, claim = common / name, common / f"{name}.claimed"
+        while not folder.exists():
+            try:
+                claim.mkdir()
+            except FileExistsError:  # another is at it; should it fail, this one tries
+                time.sleep(0.2)
+                continue
+            try:
+                if not folder.exists():
+                    unfinished = tmp_path_factory.mktemp(name)
+                    fill(unfinished)
+                    unfinished.rename(folder)  # whole or not at all
+            finally:
+                claim.rmdir()
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
 def small_dagn():
     """A small gray DAGN whose every part does something."""
     import torch
@@ -48,15 +77,16 @@ def small_dagn():
 
 
 @pytest.fixture(scope="session")
-def dagn_card(small_dagn, tmp_path_factory):
+def dagn_card(small_dagn, made_once):
     """The path of its card, with the three files beside it."""
     from restora.networks.weight_files import Loaded
     from restora.training.export import export_loaded
 
-    folder = tmp_path_factory.mktemp("dagn")
-    loaded = Loaded(small_dagn.config, small_dagn.state_dict(), "safetensors")
-    export_loaded(loaded, folder, name="small", title="a test", overlap_px=128, source="code")
-    return str(folder / "small.json")
+    def make(folder):
+        loaded = Loaded(small_dagn.config, small_dagn.state_dict(), "safetensors")
+        export_loaded(loaded, folder, name="small", title="a test", overlap_px=128, source="code")
+
+    return str(made_once("dagn", make) / "small.json")
 
 
 SODIFF = {
@@ -111,15 +141,16 @@ def trained_sodiff():
     smooth = torch.nn.functional.interpolate(coarse, (64, 64), mode="bilinear")
     seen = smooth + 0.05 * torch.randn(smooth.shape, generator=generator)
     with torch.no_grad():
-        for name, value in network.named_parameters():
-            spread = 0.1 if ".lora_" in name else 0.02
-            value.add_(spread * torch.randn(value.shape, generator=generator))
+        for value in network.parameters():
+            value.add_(0.02 * torch.randn(value.shape, generator=generator))
         set_components(network.codec, seen)
         network.codec.scale.fill_(0.8)
         for last in (network.codec.vae.quant_conv, network.codec.vae.decoder.conv_out):
             last.weight.normal_(std=0.02, generator=generator)
         network.codec.vae.quant_conv.bias[8:] = -3.0  # a spread that is seen
-        network.unet.conv_out.base_layer.weight.mul_(0.3)
+        tail = network.unet.conv_out
+        for weight in (tail.base_layer.weight, tail.lora_B["default"].weight):
+            weight.mul_(0.3)
         network.predictor.train()(seen)  # its normalisations have seen a batch
         network.predictor.time_head.weight.mul_(20)
         network.predictor.time_head.bias.copy_(torch.tensor([0.0, 0.0, 3.0, 0.0]))
@@ -148,42 +179,10 @@ def sodiff_run(trained_sodiff):
 
 @pytest.fixture(scope="session")
 def sodiff_card(sodiff_run, made_once):
-    """The path of its card, with the four files beside it.
-
-    PyTorch's exporter works half a minute on them, so one of pytest-xdist's workers makes them for
-    all.
-    """
+    """The path of its card, with the four files beside it."""
     from restora.training.export import export_weight
 
     def make(folder):
         export_weight(sodiff_run, folder, title="t", data="d", device="c", overlap_px=128)
 
     return str(made_once("sodiff", make) / "tiny.json")
-
-
-@pytest.fixture(scope="session")
-def made_once(tmp_path_factory):
-    """A function to a folder of that name, which the first of all workers to ask for it fills."""
-    alone = "PYTEST_XDIST_WORKER" not in os.environ
-    base = tmp_path_factory.getbasetemp()
-    common = base if alone else base.parent
-
-    def folder_of(name, fill):
-        folder, claim = common / name, common / f"{name}.claimed"
-        while not folder.exists():
-            try:
-                claim.mkdir()
-            except FileExistsError:
-                time.sleep(0.2)
-                continue
-            if folder.exists():
-                break
-            try:
-                unfinished = tmp_path_factory.mktemp(name)
-                fill(unfinished)
-                unfinished.rename(folder)  # whole or not at all
-            finally:
-                claim.rmdir()
-        return folder
-
-    return folder_of

@@ -229,11 +229,28 @@ def test_kept_reports_and_logs_are_drawn(tmp_path, testsets):
     assert "log.jsonl is no report of `restora bench jpeg-...`." in refused.stderr
 
 
-def test_only_a_network_with_codes_can_be_decoupled(testsets):
-    done = run("decoupling", "--data", testsets, "--set", "live1_gray", "--model", "fbcnn")
+@pytest.mark.parametrize("method", ["fbcnn", "sodiff"])
+def test_only_a_network_with_codes_can_be_decoupled(testsets, request, method):
+    """One sees nothing of the whole picture, the other something else."""
+    model = request.getfixturevalue("sodiff_card") if method == "sodiff" else method
+    done = run("decoupling", "--data", testsets, "--set", "live1_gray", "--model", model)
     assert (done.returncode, done.stdout) == (2, "")
     told = " ".join(done.stderr.split())
     assert told.endswith("has no codes whose decoupling could be measured; a DAGN weight has.")
+
+
+def test_codes_are_measured_and_shown_again(testsets, waves):
+    for number in range(1, 5):  # five folds need five pictures
+        moved = np.roll(waves, 7 * number, axis=1) // number
+        Image.fromarray(moved).save(testsets / "live1_gray" / f"{number}.png")
+    done = run(
+        "decoupling", "--data", testsets, "--set", "live1_gray", "--model", "dagn",
+        "--threads", "1", "--json", testsets / "r.json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for row in ("| dagn-color-compact | sensitive |", "| dagn-gray-compact | insensitive |"):
+        assert row in done.stdout
+    assert run("show", testsets / "r.json").stdout == done.stdout
 
 
 def test_downstream_without_classifier_and_its_options(testsets):

@@ -15,11 +15,15 @@ from restora.cli.bench.variants import read_variants
 from restora.errors import UsageError
 
 
-def run(*arguments):
+def bench(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "restora.cli.main", "bench", "perceptual", *map(str, arguments)],
+        [sys.executable, "-m", "restora.cli.main", "bench", *map(str, arguments)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def run(*arguments):
+    return bench("perceptual", *arguments)
 
 
 @pytest.fixture
@@ -50,6 +54,8 @@ def test_several_models_in_one_table(data):
     )
     saved = sorted(path.parent.name for path in (data / "out").rglob("a.png"))
     assert saved == ["clean", "dagn", "fbcnn", "jpeg"]
+    again = bench("show", data / "r.json", "--markdown").stdout.splitlines()
+    assert again == done.stdout.splitlines()[:-2]  # all but how to go on
     report = json.loads((data / "r.json").read_text())
     assert (report["protocol"], report["set"], len(report["rows"])) == ("perceptual", "live1", 3)
     assert {"ssimulacra2", "dists_lite2", "dists_filter_bank", "features", "psnr"} <= set(

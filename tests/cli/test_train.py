@@ -16,24 +16,20 @@ from restora.training.checkpoint import Checkpoint, load_checkpoint, save_checkp
 from restora.training.loop import LATEST
 from restora.training.recipe import parse_recipe
 
-RECIPE = {
-    "name": "tiny", "method": "sodiff",
-    "network": {
-        "prior": {
-            "codec": {"unshuffle": 4, "widths": [8], "layers": 1, "latents": 8, "scale": 1.0},
-            "unet": {"widths": [8, 8], "reads": [False, True], "layers": 1, "heads": [2, 2]},
-            "token_dim": 24, "norm": "local", "norm_groups": 4,
-        },
-        "saipe": {
-            "side_px": 16, "channels": 8, "stem": 8, "stages": 1, "layers": 1, "heads": 2,
-            "window": 4, "queries": 4, "query_heads": 2, "token_dim": 24, "recon_heads": 2,
-        },
-        "predictor": {"widths": [8, 8]},
-    },
-    "data": {"patch_px": 16, "batch": 2},
-    "train": {"steps": 2, "warmup_steps": 0, "decay_steps": 1},
-    "sodiff": {"stage": "codec"},
-}  # fmt: skip
+
+@pytest.fixture
+def recipe(sodiff_raw):
+    """A function from a stage, and changes of the network, to a recipe as YAML holds it."""
+
+    def make(stage="codec", **changes):
+        return {
+            "name": "tiny", "method": "sodiff", "network": sodiff_raw | changes,
+            "data": {"patch_px": 16, "batch": 2},
+            "train": {"steps": 2, "warmup_steps": 0, "decay_steps": 1},
+            "sodiff": {"stage": stage},
+        }  # fmt: skip
+
+    return make
 
 
 @pytest.fixture
@@ -62,21 +58,26 @@ def train(tmp_path, photos, interruptible):
     return run
 
 
-def started(tmp_path, stage, number):
-    """A checkpoint of a stage whose weights are all one number."""
-    recipe = parse_recipe(RECIPE | {"sodiff": {"stage": stage}}, name="tiny")
-    weights = {
-        name: torch.full_like(value, number) if value.is_floating_point() else value
-        for name, value in SODiff(recipe.network).state_dict().items()
-    }
-    path = tmp_path / f"{stage}.pt"
-    save_checkpoint(Checkpoint(recipe, 1, 1.0, (), weights, weights, {}), path)
-    return path
+@pytest.fixture
+def started(recipe, tmp_path):
+    """Makes a checkpoint of a stage whose weights are all one number."""
+
+    def make(stage, number):
+        parsed = parse_recipe(recipe(stage), name="tiny")
+        weights = {
+            name: torch.full_like(value, number) if value.is_floating_point() else value
+            for name, value in SODiff(parsed.network).state_dict().items()
+        }
+        path = tmp_path / f"{stage}.pt"
+        save_checkpoint(Checkpoint(parsed, 1, 1.0, (), weights, weights, {}), path)
+        return path
+
+    return make
 
 
-def test_sodiff_starts_from_several_runs(train, tmp_path):
-    files = [started(tmp_path, stage, number) for stage, number in (("codec", 0.1), ("prior", 0.2))]
-    changed = RECIPE | {"network": RECIPE["network"] | {"prompt": "empty"}}
+def test_sodiff_starts_from_several_runs(recipe, started, train, tmp_path):
+    files = [started(stage, number) for stage, number in (("codec", 0.1), ("prior", 0.2))]
+    changed = recipe(prompt="empty")
     done = train(changed, "--start", files[0], "--start", files[1])
     assert done.exit_code == 0, done.exception
     assert "codec.pt: not taken, for the recipe's is another: prompter." in done.stderr
@@ -90,10 +91,10 @@ def test_sodiff_starts_from_several_runs(train, tmp_path):
     assert "finished at step 3" in again.stderr
 
 
-def test_a_start_that_cannot_be_read_is_told(train, tmp_path):
-    done = train(RECIPE, "--start", tmp_path / "gone.pt")
+def test_a_start_that_cannot_be_read_is_told(recipe, train, tmp_path):
+    done = train(recipe(), "--start", tmp_path / "gone.pt")
     assert isinstance(done.exception, WeightsError)
-    done = train(RECIPE, "--override", f"sodiff.prior_weights={tmp_path}")
+    done = train(recipe(), "--override", f"sodiff.prior_weights={tmp_path}")
     assert isinstance(done.exception, WeightsError)
     assert "no vae of a prior can be read there" in str(done.exception)
 

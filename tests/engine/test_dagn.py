@@ -14,10 +14,10 @@ from restora.engine.plan import Wishes
 from restora.engine.render import render
 from restora.engine.restorer import Restorer
 from restora.errors import UsageError, WeightsError
-from restora.evaluation.network_speed import Candidate, measure_networks
+from restora.evaluation.network_speed import forms_of, measure_networks
 from restora.images import read_bytes
 from restora.networks.weight_files import read_weights, write_safetensors
-from restora.weights.registry import load_card, load_weight
+from restora.weights.registry import load_card
 
 
 @pytest.fixture(scope="module")
@@ -210,14 +210,6 @@ def test_a_missing_part_is_told(dagn_card, tmp_path):
 
 def test_its_speed_can_be_measured(dagn_card):
     card = load_card(dagn_card)
-    candidate = Candidate(
-        name=card.name,
-        models=tuple(load_weight(dagn_card, part) for part in card.parts()),
-        channels=card.channels,
-        parameters=card.parameters,
-        macs_per_pixel=card.macs_per_pixel,
-        tile_px=64,
-    )
-    (row,) = measure_networks([candidate], repeats=1, threads=1, peak_tile_px=64)
+    (row,) = measure_networks(forms_of(dagn_card, 64), repeats=1, threads=1, peak_tile_px=64)
     assert row.file_bytes == card.size_bytes()
     assert row.best_seconds_per_megapixel > 0

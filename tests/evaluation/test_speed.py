@@ -4,17 +4,19 @@ import sys
 
 import pytest
 
+from restora.engine.backend_ort import load_session
 from restora.errors import RestoraError, UsageError
 from restora.evaluation import network_speed
 from restora.evaluation.network_speed import (
     PUBLISHED_NAME,
+    forms_of,
     measure_networks,
     missing_exporter,
     published_size,
     shipped,
 )
 from restora.evaluation.speed import SpeedReport, markdown, measure_speed
-from restora.weights.registry import MODELS, load_card
+from restora.weights.registry import MODELS, Model, load_card
 
 TINY = {"widths": [4, 4], "blocks": [1, 1], "predictor_blocks": 1, "mlp": 4}
 
@@ -45,6 +47,45 @@ def test_all_that_ships_is_measured():
     assert seen[-1] == (len(seen) - 1, len(seen) - 1)  # what was announced is what was done
     assert SpeedReport.model_validate_json(report.model_dump_json()) == report
     assert f"| {names[0]} |" in markdown(report)
+
+
+def test_a_sodiff_is_measured_like_the_others(sodiff_card, monkeypatch):
+    """Its four graphs as one network, and the tool with it, in colour and gray."""
+    card = load_card(sodiff_card)
+    for module in ("network_speed", "speed"):
+        monkeypatch.setattr(
+            f"restora.evaluation.{module}.MODELS", (Model(sodiff_card, "", None, sodiff_card),)
+        )
+    report = measure_speed(repeats=1, threads=1, published=False, megapixels=0.01, tile_px=64)
+    (row,) = report.networks
+    assert (row.name, row.parameters) == (card.name, card.parameters)
+    assert row.file_bytes == card.size_bytes()
+    assert row.best_seconds_per_megapixel > 0
+    assert [tool.kind for tool in report.tool] == ["gray", "color"]
+    assert all(tool.best_seconds_per_megapixel > 0 for tool in report.tool)
+
+
+def test_every_part_is_timed(sodiff_card, monkeypatch):
+    """A network that left one out would be too fast."""
+    ran = []
+
+    def load(model, threads):
+        session = load_session(model, threads)
+
+        class Noting:
+            get_inputs, get_outputs = session.get_inputs, session.get_outputs
+
+            def run(self, *arguments):
+                ran.append(model)
+                return session.run(*arguments)
+
+        return Noting()
+
+    monkeypatch.setattr("restora.engine.backend_ort_sodiff.load_session", load)
+    monkeypatch.setattr(network_speed, "_peak_bytes", lambda *_, **__: None)
+    (candidate,) = forms_of(sodiff_card, 64)
+    measure_networks([candidate], repeats=2, threads=1, peak_tile_px=64)
+    assert ran == list(candidate.models) * 3  # one turn warms up
 
 
 def test_the_published_network_gives_the_others_their_ratio():

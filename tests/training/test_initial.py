@@ -11,37 +11,23 @@ from restora.training.initial import gather
 from restora.training.loop import Trainer
 from restora.training.recipe import parse_recipe
 
-NETWORK = {
-    "prior": {
-        "codec": {
-            "unshuffle": 4, "widths": [8], "layers": 1, "latents": 8, "scale": 1.0,
-            "attention": False,
-        },
-        "unet": {
-            "widths": [8, 8], "reads": [False, True], "layers": 1, "heads": [2, 2],
-            "self_attention": False,
-        },
-        "token_dim": 24, "norm": "local", "norm_groups": 4,
-    },
-    "saipe": {
-        "side_px": 16, "channels": 8, "stem": 8, "stages": 1, "layers": 1, "heads": 2, "window": 4,
-        "queries": 4, "query_heads": 2, "token_dim": 24, "recon_heads": 2,
-    },
-    "predictor": {"widths": [8, 8]},
-}  # fmt: skip
 
+@pytest.fixture
+def recipe(sodiff_raw):
+    """A function from a stage, and changes of the network, to a tiny recipe."""
 
-def recipe(stage="one-step", *, section=(), **changes):
-    raw = {
-        "name": "tiny", "method": "sodiff", "network": NETWORK | changes,
-        "data": {"patch_px": 16, "batch": 2}, "train": {"steps": 4},
-        "sodiff": {"stage": stage, **dict(section)},
-    }  # fmt: skip
-    return parse_recipe(raw, name="tiny")
+    def make(stage="one-step", **changes):
+        raw = {
+            "name": "tiny", "method": "sodiff", "network": sodiff_raw | changes,
+            "data": {"patch_px": 16, "batch": 2}, "train": {"steps": 4}, "sodiff": {"stage": stage},
+        }  # fmt: skip
+        return parse_recipe(raw, name="tiny")
+
+    return make
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(recipe, tmp_path):
     """Makes a checkpoint of a stage in which every weight is the same number, or nearly."""
 
     def make(stage, number, **changes):
@@ -72,7 +58,7 @@ def numbers(weights):
     return found
 
 
-def test_each_later_run_gives_what_its_stage_trained(run):
+def test_each_later_run_gives_what_its_stage_trained(recipe, run):
     files = [run("codec", 1.0), run("prior", 2.0), run("prompt", 3.0)]
     start = gather(files, recipe())
     assert numbers(start.weights) == {
@@ -87,7 +73,7 @@ def test_each_later_run_gives_what_its_stage_trained(run):
     assert gather([], recipe()).weights is None
 
 
-def test_what_is_new_starts_as_it_would_without_a_file(run):
+def test_what_is_new_starts_as_it_would_without_a_file(recipe, run):
     start = gather([run("one-step", 2.0)], recipe(prompt="learned"))
     assert numbers(start.weights)["step.unet."] == 2.0
     torch.manual_seed(0)
@@ -96,7 +82,7 @@ def test_what_is_new_starts_as_it_would_without_a_file(run):
 
 
 @pytest.mark.parametrize("prompt", ["empty", "learned", "cave"])
-def test_other_prompts_start_fresh_and_it_is_said(run, prompt):
+def test_other_prompts_start_fresh_and_it_is_said(recipe, run, prompt):
     file = run("one-step", 2.0)
     wanted = recipe(prompt=prompt, timestep=299)
     start = gather([file], wanted)
@@ -109,14 +95,14 @@ def test_other_prompts_start_fresh_and_it_is_said(run, prompt):
     assert len(after.notes) == 2
 
 
-def test_a_fixed_timestep_changes_nothing(run):
+def test_a_fixed_timestep_changes_nothing(recipe, run):
     file = run("one-step", 2.0)
     start = gather([file], recipe(timestep=499))
     assert start.notes == ()
     assert set(numbers(start.weights).values()) == {2.0}
 
 
-def test_lora_comes_and_goes(run, tmp_path):
+def test_lora_comes_and_goes(recipe, run, tmp_path):
     """Beside weights that had none it changes nothing; where it is not wanted it goes inside."""
     wanted = recipe(lora={"rank": 2, "alpha": 2})
     start = gather([run("prior", 0.5)], wanted)
@@ -142,38 +128,44 @@ def test_lora_comes_and_goes(run, tmp_path):
     assert torch.allclose(again[base], plain[name])
 
 
-def altered(section, **changes):
-    """The network with some numbers of one of its sections changed."""
-    table = NETWORK["prior"] if section in NETWORK["prior"] else NETWORK
-    changed = {section: table[section] | changes}
-    return {"prior": NETWORK["prior"] | changed} if table is not NETWORK else changed
+@pytest.fixture
+def altered(sodiff_raw):
+    """A function to the network with some numbers of one of its sections changed."""
+
+    def make(section, **changes):
+        prior = sodiff_raw["prior"]
+        if section in prior:
+            return {"prior": prior | {section: prior[section] | changes}}
+        return {section: sodiff_raw[section] | changes}
+
+    return make
 
 
 @pytest.mark.parametrize(
-    ("stage", "change", "part"),
+    ("stage", "section", "change", "part"),
     [
-        ("codec", altered("codec", widths=[12]), "codec"),
-        ("prior", altered("codec", widths=[12]), "codec"),
-        ("prior", altered("unet", widths=[8, 16]), "step.unet"),
-        ("prompt", altered("saipe", channels=16), "prompter"),
-        ("one-step", altered("predictor", widths=[8, 16]), "predictor"),
+        ("codec", "codec", {"widths": [12]}, "codec"),
+        ("prior", "codec", {"widths": [12]}, "codec"),
+        ("prior", "unet", {"widths": [16, 32]}, "step.unet"),
+        ("prompt", "saipe", {"channels": 8}, "prompter"),
+        ("one-step", "predictor", {"widths": [8, 16]}, "predictor"),
     ],
 )
-def test_what_a_stage_trained_must_fit(run, stage, change, part):
+def test_what_a_stage_trained_must_fit(recipe, run, altered, stage, section, change, part):
     file = run(stage, 1.0)
     message = f"holds a network that does not fit into the recipe's: its {part} is another"
     with pytest.raises(WeightsError, match=message):
-        gather([file], recipe(**change))
+        gather([file], recipe(**altered(section, **change)))
 
 
-def test_what_a_stage_did_not_train_may_differ(run):
+def test_what_a_stage_did_not_train_may_differ(recipe, run, altered):
     file = run("codec", 1.0)
-    start = gather([file], recipe(**altered("saipe", channels=16)))
+    start = gather([file], recipe(**altered("saipe", channels=8)))
     assert numbers(start.weights)["codec."] == 1.0
     assert start.notes == (f"{file}: not taken, for the recipe's is another: prompter.",)
 
 
-def test_other_methods_take_one_file(run, dagn_recipe, tmp_path):
+def test_other_methods_take_one_file(recipe, run, dagn_recipe, tmp_path):
     file = run("codec", 1.0)
     with pytest.raises(UsageError, match="Several --start are for SODiff"):
         gather([file, file], dagn_recipe)
@@ -185,7 +177,7 @@ def test_other_methods_take_one_file(run, dagn_recipe, tmp_path):
         gather([tmp_path / "dagn.pt"], recipe())
 
 
-def test_a_codecs_training_goes_on_from_it(run, photos):
+def test_a_codecs_training_goes_on_from_it(recipe, run, photos):
     """The weights fit where a training takes them."""
     wanted = recipe("codec")
     trainer = Trainer(wanted, photos, initial=gather([run("codec", 0.1)], wanted).weights)

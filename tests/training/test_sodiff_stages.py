@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from restora.errors import RecipeError, UsageError
+from restora.training.checkpoint import load_checkpoint
 from restora.training.loop import LATEST, LOG, Trainer, train
 from restora.training.sodiff.prompt_task import (
     ViewBatches,
@@ -14,13 +15,15 @@ from restora.training.sodiff.prompt_task import (
     contrast_loss,
     retrieval,
 )
+from restora.training.sodiff.regress import load_regressor
 from restora.training.sodiff.views import read_views
 
-STAGES = ("codec", "prior", "prompt", "one-step")
+STAGES = ("codec", "prior", "prompt", "predictor", "one-step")
 TRAINED = {
     "codec": {"codec"},
     "prior": {"step"},
     "prompt": {"prompter"},
+    "predictor": {"predictor"},
     "one-step": {"step", "predictor"},
 }
 
@@ -63,6 +66,15 @@ def test_a_run_belongs_to_its_stage(sodiff_recipe, photos, tmp_path):
     train(sodiff_recipe("codec"), photos, out=tmp_path, stop=lambda: True)
     with pytest.raises(UsageError, match="stage codec, not prior; choose another folder"):
         Trainer(sodiff_recipe("prior"), photos).resume(tmp_path / LATEST)
+
+
+def test_a_run_belongs_to_its_encoders(sodiff_recipe, photos, tmp_path):
+    train(sodiff_recipe("prior"), photos, out=tmp_path, stop=lambda: True)
+    found = load_checkpoint(tmp_path / LATEST)
+    assert found.encoders.keys() == {"captioner", "text encoder"}
+    other = sodiff_recipe("prior", captioner="static:a picture of a dog")
+    with pytest.raises(UsageError, match="was trained with the captioner .*, not .*; take that"):
+        Trainer(other, photos).resume(tmp_path / LATEST)
 
 
 def test_the_codec_starts_at_the_components_and_its_spread_is_one(sodiff_recipe, photos):
@@ -110,6 +122,25 @@ def test_a_fixed_timestep_needs_no_choice(sodiff_recipe, photos):
     assert "choice" not in parts
 
 
+def test_a_step_may_start_from_what_regression_made(sodiff_recipe, photos):
+    shipped = {"regressor": "fbcnn-color-compact", "residual": True}
+    recipe = sodiff_recipe("one-step", network=shipped, critic_weight=0.0)
+    trainer = Trainer(recipe, photos)
+    torch.nn.init.zeros_(trainer.network.unet.conv_out.weight)
+    torch.nn.init.zeros_(trainer.network.unet.conv_out.bias)
+    batch = trainer.batches.batch(0)
+    whole = trainer.task.whole(trainer.network.eval())
+    with torch.no_grad():
+        regressed = load_regressor("fbcnn-color-compact")(batch.degraded)[0].clamp(0, 1)
+        assert torch.allclose(whole.start(batch.degraded), regressed, atol=1e-6)
+        drawn = trainer.network.codec.decode(trainer.network.codec.encode(regressed))
+        assert torch.allclose(whole(batch.degraded)[0], drawn, atol=1e-4)
+    changed, _ = moved(trainer)
+    assert changed == TRAINED["one-step"]
+    with pytest.raises(UsageError, match="colour weight of FBCNN; fbcnn-gray-compact is not"):
+        load_regressor("fbcnn-gray-compact")
+
+
 def test_the_critic_learns_and_its_gradient_reaches_the_unet(sodiff_recipe, photos):
     """Only the critic pulls here, so what the U-Net does comes from it."""
     recipe = sodiff_recipe(
@@ -145,6 +176,7 @@ def test_validations_say_what_each_stage_is_for(sodiff_recipe, photos, photo_fol
         rows[stage] = json.loads((out / LOG).read_text().splitlines()[-1])
     assert rows["codec"]["codec_psnr"] > 10
     assert rows["prior"]["held_out_noise_500"] > 0
+    assert 99 <= rows["predictor"]["timestep_0"] <= 599
     assert 0 <= rows["prompt"]["held_out_retrieval"] <= 1
     assert rows["prompt"]["held_out_chance"] == pytest.approx(1 / 3)
     assert {"psnr_5", "jpeg_20", "quality_error_10", "distance_after"} <= rows["one-step"].keys()

@@ -19,6 +19,7 @@ def batch_of(error, quality=(50.0,)):
         quality=torch.tensor(quality),
         teach=torch.zeros(len(quality), dtype=torch.bool),
         dice=torch.zeros(len(quality)),
+        photo=torch.zeros(len(quality), dtype=torch.int64),
     )
 
 

@@ -51,6 +51,7 @@ class WeightFacts:
         torch: It is no ONNX file and runs in PyTorch on the CPU too.
         timesteps: Those it can start from; none unless it is a diffusion model. Such a one can
             draw its latents by a seed.
+        first: The weight that restores a picture before this one does, if any.
     """
 
     channels: int
@@ -58,6 +59,7 @@ class WeightFacts:
     int8_loss_db: float | None = None
     torch: bool = False
     timesteps: tuple[int, ...] = ()
+    first: str | None = None
 
 
 def resolve_model(name: str) -> Model:
@@ -92,10 +94,20 @@ def weight_facts(weight: str) -> WeightFacts:
     if _is_torch(weight):
         config = _read(weight).config
         timesteps = getattr(config, "candidates", ())
-        return WeightFacts(config.channels, DEFAULT_OVERLAP_PX, torch=True, timesteps=timesteps)
+        return WeightFacts(
+            config.channels,
+            DEFAULT_OVERLAP_PX,
+            torch=True,
+            timesteps=timesteps,
+            first=getattr(config, "regressor", None),
+        )
     card = load_card(weight)
     return WeightFacts(
-        card.channels, card.overlap_px, card.int8_loss_db, timesteps=_timesteps(card)
+        card.channels,
+        card.overlap_px,
+        card.int8_loss_db,
+        timesteps=_timesteps(card),
+        first=card.first,
     )
 
 

@@ -93,6 +93,9 @@ class Plan(BaseModel):
 
     model: str
     weights: tuple[str, ...] = Field(description="weights that run, in order")
+    first: str | None = Field(
+        None, description="weight whose result they start from; None: from the picture itself"
+    )
     route: Route = Field(description="which planes of the picture go through them")
     quality: float | None = Field(description="quality given to the network; None: it decides")
     quality_source: Source
@@ -145,7 +148,11 @@ def make_plan(
         no_bins = "not a JPEG, so there are no bins to keep to"
     constraint, why_constraint = _choose_constraint(facts, wishes, source, no_bins)
     known = [weight_facts(weight) for weight in weights]
-    reasons = [why_route, why_quality]
+    first = known[0].first
+    reasons = [why_route]
+    if first is not None:
+        reasons.append(f"first {first} restores the picture, and {weights[0]} starts from that")
+    reasons.append(why_quality)
     reasons += [
         _why_timestep(weight.timesteps, wishes, seen) for weight in known if weight.timesteps
     ]
@@ -163,6 +170,7 @@ def make_plan(
     return Plan(
         model=model.name,
         weights=weights,
+        first=first,
         route=route,
         quality=quality,
         quality_source=source,
@@ -192,6 +200,7 @@ def check_wishes(
         raise UsageError(
             f"--seed is for diffusion models such as sodiff; {wishes.model} draws nothing."
         )
+    known += [weight_facts(weight.first) for weight in known if weight.first is not None]
     return precision, max(weight.overlap_px for weight in known)
 
 

@@ -25,6 +25,7 @@ def render(
     *,
     bins: Bins | None = None,
     guidance: Guidance | None = None,
+    start: Picture | None = None,
     memory: Memory | None = None,
     batch: int = 1,
     progress: Progress = lambda *_: None,
@@ -37,6 +38,8 @@ def render(
         backends: A network for each of the plan's weights.
         bins: The file's quantisation bins, where the plan keeps to them.
         guidance: What the first network's survey of the picture told; None: it is not known yet.
+        start: What the networks start from, where it is not the picture itself; what they are told
+            of the whole is still told of the picture.
         memory: Where encoded tiles are kept and found again; None keeps none. Tiles depend on
             nothing in a plan but ``tile_px``, ``ensemble``, ``precision`` and ``seed``.
         batch: Tiles a network gets at once.
@@ -55,11 +58,17 @@ def render(
         done += tiles
         progress(done, total)
 
+    begin = picture if start is None else start
     noise = None if plan.seed is None else NoiseField(plan.seed, grid)
     places = list(grid)
     restored = []
-    for number, (planes, backend) in enumerate(
-        zip(split(picture.pixels, plan.route), backends, strict=True)
+    for number, (planes, source, backend) in enumerate(
+        zip(
+            split(picture.pixels, plan.route),
+            split(begin.pixels, plan.route),
+            backends,
+            strict=True,
+        )
     ):
         seen = None if memory is None else memory.get((number, 0))
         told = guidance if number == 0 else None
@@ -84,7 +93,7 @@ def render(
                     memory[number, first] = encoded
             return np.clip(backend.decode(encoded, quality, insist=insist), 0, 1)
 
-        restored.append(run_tiled(planes, operator, grid, batch=batch, progress=advance))
+        restored.append(run_tiled(source, operator, grid, batch=batch, progress=advance))
     pixels = join(restored, plan.route, picture.pixels)
     if plan.strength != 100:  # in place, here and below: a picture may be most of the memory
         pixels -= picture.pixels

@@ -264,9 +264,12 @@ class Restorer:
         Raises:
             ValueError: They are missing.
         """
-        backends = [self._backend(weight, plan.precision) for weight in plan.weights]
-        if plan.ensemble > 1:
-            backends = [Ensemble(backend, plan.ensemble) for backend in backends]
+        start = None
+        if plan.first is not None:
+            start = self._start(picture, plan, plan.first, progress=progress)
+            memory = None  # what it starts from depends on the quality
+            progress = _second_half(progress)
+        backends = self._backends_of(plan.weights, plan)
         known = seen is not None and plan.precision == SEEING and plan.ensemble == 1
         return render(
             picture,
@@ -274,10 +277,29 @@ class Restorer:
             backends,
             bins=bins,
             guidance=seen.guidance if seen is not None and known else None,
+            start=start,
             memory=memory,
             batch=1 if self._machine.device == "cpu" else DEVICE_BATCH,
             progress=progress,
         )
+
+    def _start(self, picture: Picture, plan: Plan, first: str, *, progress: Progress) -> Picture:
+        """What the weights of a plan start from: all that another restores, unconstrained."""
+        whole = {"strength": 100, "constraint": "off", "seed": None, "precision": SEEING}
+        plan = plan.model_copy(update=whole)
+        return render(
+            picture,
+            plan,
+            self._backends_of((first,), plan),
+            batch=1 if self._machine.device == "cpu" else DEVICE_BATCH,
+            progress=lambda done, total: progress(done, 2 * total),
+        )
+
+    def _backends_of(self, weights: tuple[str, ...], plan: Plan) -> list[Backend]:
+        backends = [self._backend(weight, plan.precision) for weight in weights]
+        if plan.ensemble > 1:
+            return [Ensemble(backend, plan.ensemble) for backend in backends]
+        return backends
 
     def finish(
         self,
@@ -308,6 +330,11 @@ class Restorer:
                     precision=precision,
                 )
             return self._backends[weight, precision]
+
+
+def _second_half(progress: Progress) -> Progress:
+    """Progress of what comes after as much work again."""
+    return lambda done, total: progress(total + done, 2 * total)
 
 
 @functools.cache

@@ -1,5 +1,9 @@
 """Time and memory of networks alone, in ONNX Runtime on the CPU, on tiles of noise.
 
+A tile is a picture of its own: what a network sees of the whole picture, such as DAGN's codes or
+SODiff's prompt, counts once for each tile. A network that restores the picture first has a row of
+its own; only the tool's rows have both together.
+
 They take turns (A, B, C, A, B, C ...), so that whatever else the machine does slows all of them
 alike, and the best of the turns is what the machine can do.
 """
@@ -13,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,17 +28,18 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from restora._optional import require
-from restora.engine.backend_ort import load_session
-from restora.engine.backend_ort_dagn import guidance_feeds
-from restora.engine.survey import Maps, pool
+from restora.engine.backend_ort import channels_first, load_session
+from restora.engine.models import ORT_BACKENDS
 from restora.errors import RestoraError
 from restora.weights.registry import MODELS, load_card, load_weight
 
 __all__ = [
     "PUBLISHED_NAME",
+    "WHOLE",
     "Candidate",
     "NetworkSpeed",
     "clocked",
+    "forms_of",
     "measure_networks",
     "missing_exporter",
     "published_size",
@@ -43,9 +48,9 @@ __all__ = [
 
 PUBLISHED_NAME = "FBCNN, published size"
 QUALITY = 30.0
-MAPS = {field.name for field in fields(Maps)}
+WHOLE = "whole"  # as a method: one graph, the quality among its inputs
 
-Arrays = dict[str, NDArray[np.float32]]
+Floats = NDArray[np.float32]
 
 # PyTorch runs in a process of its own: its threads and its memory would change what is measured.
 EXPORT = """
@@ -74,14 +79,15 @@ class Candidate:
 
     Attributes:
         name: For the table.
-        models: ONNX files that run one after the other. The first sees ``picture`` (1, C, H, W),
-            ``quality`` and ``insist`` (1,); a later one also what those before it gave, by name,
-            and what the engine makes of the maps of a survey.
+        method: As on a card, or :data:`WHOLE`.
+        models: ONNX files: the parts of the method in their order, or the one graph, which sees
+            ``picture`` (1, C, H, W) and ``quality`` (1,).
         channels, parameters, macs_per_pixel: As on a card.
         tile_px: Side of the tile to time it on, a multiple of 16.
     """
 
     name: str
+    method: str
     models: tuple[bytes, ...]
     channels: int
     parameters: int
@@ -109,24 +115,30 @@ class NetworkSpeed(BaseModel):
 
 
 def shipped(tile_px: int) -> list[Candidate]:
-    """Every weight of the registry; where an 8-bit form ships, it comes after the other."""
+    """Every weight of the registry, in all its forms."""
+    weights = dict.fromkeys(weight for model in MODELS for weight in model.weights)
+    return [each for weight in weights for each in forms_of(weight, tile_px)]
+
+
+def forms_of(weight: str, tile_px: int) -> list[Candidate]:
+    """A weight, the name of one that ships or a card's path; its 8-bit form second, if any."""
+    card = load_card(weight)
     candidates = []
-    for weight in dict.fromkeys(weight for model in MODELS for weight in model.weights):
-        card = load_card(weight)
-        for suffix in ("", ".int8"):
-            parts = card.parts(int8=bool(suffix))
-            if not all(part in card.files for part in parts):
-                continue
-            candidates.append(
-                Candidate(
-                    name=weight + suffix.replace(".", ", "),
-                    models=tuple(load_weight(weight, part) for part in parts),
-                    channels=card.channels,
-                    parameters=card.parameters,
-                    macs_per_pixel=card.macs_per_pixel,
-                    tile_px=tile_px,
-                )
+    for suffix in ("", ".int8"):
+        parts = card.parts(int8=bool(suffix))
+        if not all(part in card.files for part in parts):
+            continue
+        candidates.append(
+            Candidate(
+                name=card.name + suffix.replace(".", ", "),
+                method=card.method,
+                models=tuple(load_weight(weight, part) for part in parts),
+                channels=card.channels,
+                parameters=card.parameters,
+                macs_per_pixel=card.macs_per_pixel,
+                tile_px=tile_px,
             )
+        )
     return candidates
 
 
@@ -153,7 +165,7 @@ def published_size(tile_px: int, config: dict[str, Any] | None = None) -> Candid
         _python(EXPORT, json.dumps(config or {}), folder)
         facts = json.loads(Path(folder, "facts.json").read_bytes())
         model = Path(folder, "network.onnx").read_bytes()
-    return Candidate(name=PUBLISHED_NAME, models=(model,), tile_px=tile_px, **facts)
+    return Candidate(name=PUBLISHED_NAME, method=WHOLE, models=(model,), tile_px=tile_px, **facts)
 
 
 def measure_networks(
@@ -173,18 +185,18 @@ def measure_networks(
         peak_tile_px: Side of the tile that memory is measured with.
         advance: Called ``repeats + 2`` times for each candidate.
     """
-    networks = [_load(candidate.models, threads=threads) for candidate in candidates]
-    feeds = [_feeds(candidate.channels, candidate.tile_px) for candidate in candidates]
+    networks = [_load(each.method, each.models, threads=threads) for each in candidates]
+    tiles = [_tile(candidate.channels, candidate.tile_px) for candidate in candidates]
     seconds: list[list[float]] = [[] for _ in candidates]
     for turn in range(-1, repeats):
-        for candidate, network, feed, found in zip(
-            candidates, networks, feeds, seconds, strict=True
+        for candidate, network, tile, found in zip(
+            candidates, networks, tiles, seconds, strict=True
         ):
-            taken = clocked(network, feed)
+            taken = clocked(network, tile)
             if turn >= 0:
                 found.append(taken / (candidate.tile_px**2 / 1e6))
             advance()
-    del networks, feeds
+    del networks, tiles
     published = [
         min(found)
         for candidate, found in zip(candidates, seconds, strict=True)
@@ -217,11 +229,11 @@ def clocked(work: Callable[..., object], *arguments: object, **named: object) ->
     return time.perf_counter() - started
 
 
-def tell_peak(channels: str, tile_px: str, threads: str, *paths: str) -> None:
+def tell_peak(method: str, channels: str, tile_px: str, threads: str, *paths: str) -> None:
     """Print how many bytes loading a network and restoring a tile add to this process."""
-    feeds = _feeds(int(channels), int(tile_px))
+    tile = _tile(int(channels), int(tile_px))
     before = _high_water_bytes()
-    _load([Path(path).read_bytes() for path in paths], threads=int(threads))(feeds)
+    _load(method, [Path(path).read_bytes() for path in paths], threads=int(threads))(tile)
     sys.stdout.write(str(_high_water_bytes() - before))
 
 
@@ -233,7 +245,7 @@ def _peak_bytes(candidate: Candidate, *, tile_px: int, threads: int) -> int | No
         for path, model in zip(paths, candidate.models, strict=True):
             path.write_bytes(model)
         numbers = (candidate.channels, tile_px, threads)
-        return int(_python(PEAK, *map(str, numbers), *map(str, paths)))
+        return int(_python(PEAK, candidate.method, *map(str, numbers), *map(str, paths)))
 
 
 def _high_water_bytes() -> int:
@@ -248,28 +260,18 @@ def _high_water_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def _load(models: Sequence[bytes], *, threads: int) -> Callable[[Arrays], Arrays]:
-    """The files of a network as one function from its inputs to all it gives, by name."""
-    sessions = [load_session(model, threads) for model in models]
-
-    def run(inputs: Arrays) -> Arrays:
-        known = dict(inputs)
-        for session in sessions:
-            made = session.run(None, {one.name: known[one.name] for one in session.get_inputs()})
-            given = dict(zip([one.name for one in session.get_outputs()], made, strict=True))
-            known |= guidance_feeds(pool(Maps(**given))) if given.keys() == MAPS else given
-        return known
-
-    return run
+def _load(method: str, models: Sequence[bytes], *, threads: int) -> Callable[[Floats], object]:
+    """The files of a network as one function of a tile (1, H, W, C)."""
+    if method == WHOLE:
+        session = load_session(models[0], threads)
+        quality = np.array([QUALITY], np.float32)
+        return lambda tile: session.run(None, {"picture": channels_first(tile), "quality": quality})
+    backend = ORT_BACKENDS[method](*models, threads=threads)
+    return lambda tile: backend.decode(backend.encode(tile), QUALITY)
 
 
-def _feeds(channels: int, tile_px: int) -> Arrays:
-    noise = np.random.default_rng(0).random((1, channels, tile_px, tile_px), np.float32)
-    return {
-        "picture": noise,
-        "quality": np.array([QUALITY], np.float32),
-        "insist": np.zeros(1, np.float32),
-    }
+def _tile(channels: int, tile_px: int) -> Floats:
+    return np.random.default_rng(0).random((1, tile_px, tile_px, channels), np.float32)
 
 
 def _python(code: str, *arguments: str) -> str:

@@ -29,6 +29,7 @@ class Checkpoint:
         optimiser: State of the optimiser.
         companions: State of what is trained beside the network and does not ship, if anything.
         rival: State of the optimiser of those companions that work against the network.
+        encoders: Fingerprints of the captioner and encoders whose words it was taught, by role.
     """
 
     recipe: Recipe
@@ -41,6 +42,7 @@ class Checkpoint:
     photos: str = ""
     companions: dict[str, Tensor] = field(default_factory=dict)
     rival: dict[str, Any] = field(default_factory=dict)
+    encoders: dict[str, str] = field(default_factory=dict)
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:

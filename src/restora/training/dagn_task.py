@@ -39,6 +39,7 @@ class DAGNTask:
     """A DAGN, its companions and their rival; see :class:`restora.training.tasks.Task`."""
 
     validates = True
+    encoders: dict[str, str] = {}  # noqa: RUF012 - nobody adds to it
 
     def __init__(self, recipe: DAGNRecipe, network: DAGN, *, compiled: bool = False) -> None:
         self.recipe = recipe.decoupling
@@ -199,6 +200,10 @@ class DAGNTask:
             "code_dead": (codes.amax(dim=0) <= 0).float().mean(),
         }
         return total, losses | watched, pair
+
+    def whole(self, network: DAGN) -> DAGN:
+        """The network restores by itself."""
+        return network
 
     @torch.no_grad()
     def monitor(self, network: DAGN, pairs: Pairs) -> dict[str, float]:

@@ -251,6 +251,7 @@ def _card(network: Network, name: str, *, title: str, training: Training, overla
         overlap_px=overlap_px,
         licence="Apache-2.0",
         files={},
+        first=getattr(network.config, "regressor", None),
         training=training,
         scores={},
     )

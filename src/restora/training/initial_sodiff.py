@@ -27,6 +27,7 @@ TRAINED: Mapping[Stage, tuple[str, ...]] = {
     "codec": (CODEC,),
     "prior": (UNET,),
     "prompt": (PROMPTER,),
+    "predictor": (PREDICTOR,),
     "one-step": PARTS,
 }
 # What the recipe must agree with: a prior's U-Net is worth nothing on other latents.

@@ -90,6 +90,12 @@ class Trainer:
                     f"{path.parent}: holds a run of the stage {was_stage}, not {stage}; "
                     "choose another folder, and --start with that run."
                 )
+        for role, wanted in self.task.encoders.items():
+            if found.encoders.get(role, wanted) != wanted:
+                raise UsageError(
+                    f"{path.parent}: was trained with the {role} {found.encoders[role]}, not "
+                    f"{wanted}; take that one, or choose another folder."
+                )
         self.network.load_state_dict(found.network)
         self.ema.load(found.average)
         for part, group in zip(
@@ -116,6 +122,7 @@ class Trainer:
             network=self.network.state_dict(),
             average=self.ema.weights,
             optimiser=self.task.optimiser.state_dict(),
+            encoders=self.task.encoders,
             **self.task.extra_state(),
         )
 
@@ -249,7 +256,7 @@ def _row(
         averaged.load_state_dict(trainer.ema.weights)
         averaged = averaged.to(trainer.device).eval()
         if trainer.task.validates:
-            row |= validate(averaged)
+            row |= validate(trainer.task.whole(averaged))
         row |= trainer.task.monitor(averaged, validate.pairs(trainer.device))
     return row
 

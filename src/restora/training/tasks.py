@@ -36,6 +36,10 @@ class Task(Protocol):
         """Whether the network restores already, so that :class:`Validation` says something."""
 
     @property
+    def encoders(self) -> dict[str, str]:
+        """Fingerprints of the captioner and encoders it is taught with, by role."""
+
+    @property
     def network(self) -> Any:
         """What ships; its weights are averaged."""
 
@@ -48,6 +52,9 @@ class Task(Protocol):
 
     def step(self, batch: Any, *, done: float) -> dict[str, Tensor]:
         """One optimiser step at a share ``done`` of all; gives the parts of the loss."""
+
+    def whole(self, network: Any) -> Any:
+        """``network`` with all that a picture goes through, for :class:`Validation`."""
 
     def monitor(self, network: Any, pairs: Pairs) -> dict[str, float]:
         """Figures of the method's own for the log of a validation."""
@@ -63,6 +70,7 @@ class FBCNNTask:
     """An FBCNN, which is all there is to it; see :class:`Task`."""
 
     validates = True
+    encoders: dict[str, str] = {}  # noqa: RUF012 - nobody adds to it
 
     def __init__(self, recipe: FBCNNRecipe, network: FBCNN, *, compiled: bool = False) -> None:
         self.network = network
@@ -82,6 +90,9 @@ class FBCNNTask:
         nn.utils.clip_grad_norm_(self.network.parameters(), self._settings.clip_norm)
         self.optimiser.step()
         return parts
+
+    def whole(self, network: FBCNN) -> FBCNN:
+        return network
 
     def monitor(self, network: FBCNN, pairs: Pairs) -> dict[str, float]:  # noqa: ARG002
         return {}

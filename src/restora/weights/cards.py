@@ -63,6 +63,9 @@ class Card(BaseModel):
     int8_loss_db: float | None = Field(
         None, description="PSNR the 8-bit form costs, the worst measured; None: there is none"
     )
+    first: str | None = Field(
+        None, description="the weight that restores a picture before this one; None: none does"
+    )
     training: Training
     scores: dict[str, dict[str, float]] = Field(
         description="measured through the command line: protocol and quality to PSNR in dB"

@@ -110,7 +110,7 @@ def test_a_batch_starts_at_the_tokens_bias():
         ({"window": 5}, "grid must be a multiple of 5, not 16: windows tile"),
         ({"pool": 3}, "grid must be a multiple of 3, not 16: keys and values"),
         ({"kernels": (3, 4)}, r"kernels are odd, not \(3, 4\)"),
-        ({"chanels": 8}, "chanels"),
+        ({"chanels": 8}, "chanels"),  # codespell:ignore chanels
     ],
 )
 def test_what_does_not_fit_is_said(change, message):

@@ -73,6 +73,7 @@ def _weight(name: str, *, device: str, threads: int) -> Weight:
 
     def see(pixels: NDArray[np.float32]) -> Codes:
         guidance = backend.survey(pixels)
+        assert guidance is not None  # as it was above
         return Codes(guidance.sensitive[0], guidance.insensitive[0])
 
     return Weight(backend.channels, see)

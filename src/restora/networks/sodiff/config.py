@@ -44,6 +44,11 @@ class SODiffConfig(BaseModel):
         description="the U-Net gives what has to change instead of all of the noise, so that "
         "a picture which lacks nothing needs nothing of it; ours",
     )
+    regressor: str | None = Field(
+        None,
+        description="a weight that restores pictures first, and the step starts from its result; "
+        "null: from the compressed picture, as published",
+    )
     lora: LoRAConfig | None = Field(
         None, description="the U-Net learns by low-rank changes; null: whole"
     )

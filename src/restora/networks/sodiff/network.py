@@ -61,12 +61,15 @@ class SODiff(nn.Module):
         found: nn.Module = self.step.unet
         return found
 
-    def forward(self, picture: Tensor, quality: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, picture: Tensor, quality: Tensor | None = None, start: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Restore whole pictures.
 
         Args:
             picture: (B, 3, H, W), 0-1, H and W multiples of ``config.multiple_px``.
             quality: (B,) 1-100 for a timestep by quality; None: by what the predictor sees.
+            start: (B, 3, H, W), 0-1, what the step starts from; None: the pictures themselves.
 
         Returns:
             Restored pictures (B, 3, H, W), not clipped, and the strength (B, 1) the predictor
@@ -74,7 +77,8 @@ class SODiff(nn.Module):
         """
         logits, strength = self.predictor(picture)
         choice = self.choose(logits) if quality is None else self.choose_for(quality)
-        latent = self.step(self.codec.encode(picture), self.prompter(picture), choice)
+        latent = self.codec.encode(picture if start is None else start)
+        latent = self.step(latent, self.prompter(picture), choice)
         return self.codec.decode(latent), strength
 
     def choose(self, logits: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ class CodecTask:
     """
 
     validates = False
+    encoders: dict[str, str] = {}  # noqa: RUF012 - nobody adds to it
 
     def __init__(
         self,
@@ -69,6 +70,9 @@ class CodecTask:
             deviation = mean.std() / codec.scale
             codec.scale.lerp_(1 / deviation.clamp_min(1e-3), SCALE_PACE)
         return {"pixel": pixel, "kl": kl, "deviation": mean.detach().std()}
+
+    def whole(self, network: SODiff) -> SODiff:
+        return network
 
     @torch.no_grad()
     def monitor(self, network: SODiff, pairs: Pairs) -> dict[str, float]:

@@ -20,6 +20,7 @@ from restora.networks.sodiff.network import SODiff
 from restora.networks.sodiff.time_predictor import balance_loss, bucket, choose
 from restora.training.data import Batch
 from restora.training.sodiff.recipe import SODiffRecipe
+from restora.training.sodiff.regress import Restoring, load_regressor
 from restora.training.sodiff.views import Views
 from restora.training.tasks import Pairs, make_optimiser, pixel_loss
 
@@ -36,6 +37,7 @@ class OneStepTask:
         self, recipe: SODiffRecipe, network: SODiff, views: Views, *, compiled: bool = False
     ) -> None:
         self.network = network
+        self.encoders = views.fingerprints
         self._recipe = recipe
         self._section = recipe.sodiff
         self._views = views
@@ -57,6 +59,8 @@ class OneStepTask:
             ],
             recipe.train,
         )
+        name = recipe.network.regressor
+        self._regressor = None if name is None else load_regressor(name)
         self._distance = EADISTS(load_dists(self._section.distance))
         self.critic: LatentCritic | None = None
         if self._section.critic_weight:
@@ -75,6 +79,8 @@ class OneStepTask:
         self._device = device
         self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._distance.to(device)
+        if self._regressor is not None:
+            self._regressor.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.critic is not None:
             self.critic.to(device)
 
@@ -86,7 +92,7 @@ class OneStepTask:
         half = settings.precision == "bf16"
         with torch.autocast(batch.clean.device.type, torch.bfloat16, enabled=half):
             with torch.no_grad():
-                latent = network.codec.encode(batch.degraded)
+                latent = network.codec.encode(self._start(batch, strength).float())
                 wanted = network.codec.encode(batch.clean)
             prompt = self._prompt(batch)
             logits, seen = network.predictor(batch.degraded)
@@ -121,6 +127,15 @@ class OneStepTask:
         if self.critic is not None and done >= section.critic_from:
             parts["critic"] = self._teach_critic(made.detach().float(), wanted.float(), prompt)
         return parts
+
+    def _start(self, batch: Batch, strength: Tensor) -> Tensor:
+        """What the step starts from; where the batch says so it is made with the true quality."""
+        told = torch.where(batch.teach, strength, torch.nan)[:, None]
+        return self.whole(self.network).start(batch.degraded, told)
+
+    def whole(self, network: SODiff) -> Restoring:
+        """The network after the regressor, if there is one."""
+        return Restoring(network, self._regressor)
 
     def _hold_still(self) -> SODiff:
         """Everything that is frozen in evaluation."""
@@ -198,10 +213,11 @@ class OneStepTask:
         """
         before, after, lost, timesteps = [], [], [], []
         candidates = torch.tensor(network.config.candidates)
+        whole = self.whole(network)
         for clean, compressed in pairs:
             logits, _ = network.predictor(compressed)
             timesteps.append(float(candidates[int(network.choose(logits).argmax())]))
-            restored = network(compressed)[0].clamp(0, 1)
+            restored = whole(compressed)[0].clamp(0, 1)
             before.append(float(self._distance(compressed, clean)))
             after.append(float(self._distance(restored, clean)))
             lost.append(float((compressed - clean).square().mean()))

@@ -31,6 +31,7 @@ class PriorTask:
         self, recipe: SODiffRecipe, network: SODiff, views: Views, *, compiled: bool = False
     ) -> None:
         self.network = network
+        self.encoders = views.fingerprints
         self._recipe = recipe
         self._tokens = torch.from_numpy(views.tokens[:, 0])  # of whole photos
         self._unet: Any = torch.compile(network.unet) if compiled else network.unet
@@ -73,6 +74,9 @@ class PriorTask:
         kept, mixed = (s[timestep][:, None, None, None] for s in (self._signal, self._noise))
         found = unet(kept * latent + mixed * noise, timestep, tokens, return_dict=False)[0]
         return functional.mse_loss(found.float(), noise)
+
+    def whole(self, network: SODiff) -> SODiff:
+        return network
 
     @torch.no_grad()
     def monitor(self, network: SODiff, pairs: Pairs) -> dict[str, float]:

@@ -79,6 +79,7 @@ class PromptTask:
     ) -> None:
         assert isinstance(network.prompter, SAIPE)
         self.network = network
+        self.encoders = views.fingerprints
         common = network.prompter.embedder.attention.bias
         if common is not None and not common.any():  # nothing learned: start at the mean text
             common.data.copy_(torch.from_numpy(views.tokens.mean(axis=(0, 1), dtype=np.float32)))
@@ -120,6 +121,9 @@ class PromptTask:
         self.optimiser.step()
         own = torch.arange(len(prompt), device=prompt.device)
         return parts | {"retrieval": retrieval(prompt.detach(), batch.tokens, own)}
+
+    def whole(self, network: SODiff) -> SODiff:
+        return network
 
     @torch.no_grad()
     def monitor(self, network: SODiff, pairs: Pairs) -> dict[str, float]:

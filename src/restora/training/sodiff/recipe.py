@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from restora.networks.sodiff.config import SODiffConfig
 from restora.training.sections import Recipe, Section
 
-Stage = Literal["codec", "prior", "prompt", "one-step"]
+Stage = Literal["codec", "prior", "prompt", "predictor", "one-step"]
 
 
 class SODiffSection(Section):
@@ -20,7 +20,8 @@ class SODiffSection(Section):
 
     stage: Stage = Field(
         description="codec: the auto-encoder; prior: the U-Net learns to denoise with text; "
-        "prompt: SAIPE, the paper's first stage; one-step: its second"
+        "prompt: SAIPE, the paper's first stage; predictor: its heads learn the quality; "
+        "one-step: the paper's second stage"
     )
     prior_weights: str | None = Field(
         None, description="folder or hub id of a prior in diffusers' layout, to start from"

@@ -9,6 +9,7 @@ from restora.networks.sodiff.network import SODiff
 from restora.training.data import PhotoStore
 from restora.training.sodiff.codec_task import CodecTask
 from restora.training.sodiff.one_step_task import OneStepTask
+from restora.training.sodiff.predictor_task import PredictorTask
 from restora.training.sodiff.prior_task import PriorTask
 from restora.training.sodiff.prompt_task import PromptTask, ViewBatches
 from restora.training.sodiff.recipe import SODiffRecipe
@@ -28,6 +29,8 @@ def make_stage(
             return PriorTask(recipe, network, _views(recipe, photos), compiled=compiled)
         case "prompt":
             return PromptTask(recipe, network, _views(recipe, photos), compiled=compiled)
+        case "predictor":
+            return PredictorTask(recipe, network, compiled=compiled)
         case "one-step":
             return OneStepTask(recipe, network, _views(recipe, photos), compiled=compiled)
 

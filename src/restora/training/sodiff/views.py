@@ -45,7 +45,7 @@ class Views:
         mask: (P, V, T) bool, which tokens are words.
         copies: (P, V, 1 + Q, S, S, 3), clean, then saved at each of ``qualities``.
         qualities: (Q,) ascending.
-        fingerprint: Of captioner and text encoder.
+        fingerprints: Of captioner and text encoder, by role.
     """
 
     captions: list[list[str]]
@@ -53,7 +53,7 @@ class Views:
     mask: NDArray[np.bool_]
     copies: Bytes
     qualities: tuple[int, ...]
-    fingerprint: str
+    fingerprints: dict[str, str]
 
     def nearest(self, quality: torch.Tensor) -> torch.Tensor:
         """Which of the 1 + Q copies stands for a quality (B,); 0 for none known, or never saved."""
@@ -74,9 +74,10 @@ def read_views(
     """
     captioner = load_captioner(section.captioner)
     encoder = load_text_encoder(section.text_encoder, max_tokens=max_tokens)
-    prints = f"{captioner.fingerprint()} {encoder.fingerprint()}"
+    prints = {"captioner": captioner.fingerprint(), "text encoder": encoder.fingerprint()}
     qualities = tuple(sorted(section.view_qualities))
-    what = f"{photos.key} {prints} {section.views} {qualities} {side_px} {max_tokens}"
+    made = f"{' '.join(prints.values())} {section.views} {qualities} {side_px} {max_tokens}"
+    what = f"{photos.key} {made}"
     key = hashlib.sha256(what.encode()).hexdigest()[:16]
     stem = None if photos.cache is None or not photos.key else photos.cache / f"{key}-views"
     shape = (len(photos), section.views, 1 + len(qualities), side_px, side_px, 3)

@@ -1,0 +1,85 @@
+"""The time predictor's warm-up: quality, and the bucket of timesteps that goes with it.
+
+Source: SODiff, architecture figure, for the two heads; that they learn before the U-Net does keeps
+the choice from collapsing and is ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from restora.networks.fbcnn import quality_to_strength
+from restora.networks.sodiff.network import SODiff
+from restora.networks.sodiff.time_predictor import bucket
+from restora.training.data import Batch
+from restora.training.sodiff.recipe import SODiffRecipe
+from restora.training.tasks import Pairs, make_optimiser
+
+
+class PredictorTask:
+    """The predictor alone; see :class:`restora.training.tasks.Task`."""
+
+    validates = False
+    encoders: dict[str, str] = {}  # noqa: RUF012 - nobody adds to it
+
+    def __init__(self, recipe: SODiffRecipe, network: SODiff, *, compiled: bool = False) -> None:
+        self.network = network
+        self._settings = recipe.train
+        self._look: Any = torch.compile(network.predictor) if compiled else network.predictor
+        self.optimiser = make_optimiser(
+            [{"params": [*network.predictor.parameters()], "scale": 1.0}], recipe.train
+        )
+
+    def to(self, device: str) -> None:
+        self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def step(self, batch: Batch, *, done: float) -> dict[str, Tensor]:  # noqa: ARG002 - no ramp
+        self.network.train()
+        strength = quality_to_strength(batch.quality)
+        known = ~strength.isnan()
+        half = self._settings.precision == "bf16"
+        with torch.autocast(batch.clean.device.type, torch.bfloat16, enabled=half):
+            logits, seen = self._look(batch.degraded)
+        told = bucket(strength[known], logits.shape[1])
+        parts = {
+            "quality": (seen.float()[known, 0] - strength[known]).abs().mean(),
+            "choice": functional.cross_entropy(logits.float()[known], told),
+        }
+        loss = torch.stack(list(parts.values())).sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.predictor.parameters(), self._settings.clip_norm)
+        self.optimiser.step()
+        return parts
+
+    def whole(self, network: SODiff) -> SODiff:
+        return network
+
+    @torch.no_grad()
+    def monitor(self, network: SODiff, pairs: Pairs) -> dict[str, float]:
+        """Held out: the mean timestep of each quality in turn, as the pictures come."""
+        candidates = torch.tensor(network.config.predictor.candidates).float()
+        chosen, strengths = [], []
+        for _, compressed in pairs:
+            logits, strength = network.predictor(compressed)
+            chosen.append(candidates[int(logits.argmax())])
+            strengths.append(strength[0, 0].cpu())
+        third = max(1, len(chosen) // 3)
+        figures = {}
+        for number in range(3):
+            some = slice(number * third, (number + 1) * third)
+            figures[f"timestep_{number}"] = float(torch.stack(chosen[some]).mean())
+            figures[f"quality_seen_{number}"] = float(
+                100 - 100 * torch.stack(strengths[some]).mean()
+            )
+        return figures
+
+    def extra_state(self) -> dict[str, Any]:
+        return {}
+
+    def load_extra(self, companions: dict[str, Tensor], rival: dict[str, Any]) -> None:
+        del companions, rival
