@@ -13,6 +13,13 @@ settings.register_profile("restora", deadline=None, max_examples=40, print_blob=
 settings.load_profile("restora")
 
 
+def pytest_collection_modifyitems(items):
+    """Whoever is first to need a SODiff's files has them made, and others may wait for that."""
+    for item in items:
+        if "sodiff_card" in item.fixturenames:
+            item.add_marker(pytest.mark.timeout(300))
+
+
 @pytest.fixture
 def interruptible():
     """Interrupts as in a terminal; a shell's background work is started with them ignored."""
@@ -131,9 +138,12 @@ def trained_sodiff():
     from restora.networks.sodiff.config import SODiffConfig
     from restora.networks.sodiff.network import SODiff
 
-    # Weak timesteps: a network that learned nothing must not go far.
-    predictor = SODIFF["predictor"] | {"candidates": [19, 59, 119, 199]}
-    made = {"predictor": predictor, "lora": {"rank": 2, "alpha": 4}}
+    made = {
+        "saipe": SODIFF["saipe"] | {"layers": 2},  # of which one is shifted
+        # Weak timesteps: a network that learned nothing must not go far.
+        "predictor": SODIFF["predictor"] | {"candidates": [19, 59, 119, 199]},
+        "lora": {"rank": 2, "alpha": 4},
+    }
     torch.manual_seed(0)
     network = SODiff(SODiffConfig.model_validate(SODIFF | made)).eval()
     generator = torch.Generator().manual_seed(0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from restora.engine import models
 from restora.engine.estimate import Seen
 from restora.engine.models import WeightFacts
 from restora.engine.plan import (
@@ -166,6 +167,66 @@ def test_strength_and_tiles_are_told():
     words = make_plan(picture(), None, Wishes(strength=40, tile_px=256)).explain()
     assert "strength 40 %: mixed with the input" in words
     assert "tiles of at most 256 pixels" in words
+
+
+def shaped(monkeypatch, **facts):
+    """Lets the colour weight that ships need what another might."""
+    plain = models.weight_facts
+
+    def changed(weight):
+        return dataclasses.replace(plain(weight), **facts)
+
+    monkeypatch.setattr("restora.engine.plan.weight_facts", changed)
+
+
+@pytest.mark.parametrize(("multiple_px", "grid_px"), [(8, 16), (16, 16), (64, 64), (24, 48)])
+def test_tiles_lie_where_the_network_wants_them(monkeypatch, multiple_px, grid_px):
+    shaped(monkeypatch, multiple_px=multiple_px)
+    plan = make_plan(picture(), None, Wishes(tile_px=768))
+    assert plan.grid_px == grid_px
+    assert f"on the {grid_px}-pixel grid" in plan.explain()
+
+
+@pytest.mark.parametrize(
+    ("local", "tile_px", "told"), [(True, 128, 0), (False, 128, 1), (False, 256, 0)]
+)
+def test_a_network_that_sees_all_of_a_tile_says_so(monkeypatch, local, tile_px, told):
+    shaped(monkeypatch, local=local, overlap_px=64)
+    given = Picture(pixels=np.zeros((40, 200, 3), np.float32), space="rgb")
+    words = make_plan(given, None, Wishes(tile_px=tile_px)).explain()
+    assert words.count("other tiles give a slightly other picture") == told
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        ({}, (64, False)),  # Stable Diffusion's
+        ({"norm": "local"}, (64, False)),
+        ({"norm": "local", "codec": {"attention": False}}, (64, False)),
+        (
+            {"norm": "local", "codec": {"attention": False}, "unet": {"self_attention": False}},
+            (64, True),
+        ),
+        ({"codec": {"attention": False}, "unet": {"self_attention": False}}, (64, False)),
+        (
+            {
+                "norm": "local",
+                "codec": {"unshuffle": 4, "widths": [8], "attention": False},
+                "unet": {"widths": [8, 8], "reads": [False, True], "heads": [1, 1]}
+                | {"self_attention": False},
+            },
+            (8, True),
+        ),
+    ],
+)
+def test_a_diffusion_models_card_says_what_its_configuration_does(network, expected):
+    from restora.networks.prior import PriorConfig
+
+    facts = models._diffusion_facts(WeightFacts(3, 64), {"prior": network})
+    assert (facts.multiple_px, facts.local) == expected
+    config = PriorConfig.model_validate(network)
+    assert facts.multiple_px == config.multiple_px
+    assert models._diffusion_facts(WeightFacts(3, 64), {"prior": config.model_dump()}) == facts
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,28 @@ def test_a_local_norm_is_what_group_norm_is_for_a_single_place():
     assert torch.allclose(local(x), group(x), atol=1e-5)
 
 
+def test_a_local_norm_is_what_it_says():
+    """By hand, also where features have three axes, as attention has them."""
+    norm = LocalNorm(1, 32)
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    for x in (torch.randn(2, 32, 6, 5), torch.randn(2, 32, 7)):
+        centred = x - x.mean(1, keepdim=True)
+        normal = centred * torch.rsqrt(centred.square().mean(1, keepdim=True) + 1e-5)
+        shape = (-1, *[1] * (x.ndim - 2))
+        wanted = normal * norm.weight.view(shape) + norm.bias.view(shape)
+        assert torch.allclose(norm(x), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_a_local_norm_holds_in_half_precision(groups):
+    norm = LocalNorm(groups, 32)
+    x = (300 * torch.randn(2, 32, 6, 5)).half()  # whose squares half precision cannot hold
+    out = norm(x)
+    assert out.dtype == torch.half
+    assert torch.allclose(out.float(), norm(x.float()), atol=2e-3)
+
+
 def test_no_group_norm_is_left_in_a_local_prior(tiny):
     module = nn.Sequential(nn.GroupNorm(2, 4), nn.Sequential(nn.GroupNorm(2, 4)))
     localise(module)
@@ -98,6 +120,11 @@ def test_the_schedule_is_that_of_stable_diffusion(tiny):
     for timestep, gains in {99: (1.06, 0.34), 399: (1.53, 1.16), 999: (14.6, 14.6)}.items():
         assert 1 / signal[timestep].item() == pytest.approx(gains[0], rel=0.01)
         assert (noise / signal)[timestep].item() == pytest.approx(gains[1], rel=0.01)
+
+
+def test_a_linear_map_stands_beside_one_scale():
+    with pytest.raises(ValueError, match="beside it the VAE has one scale, not 2"):
+        PriorConfig.model_validate({"codec": {"linear": True, "widths": [8, 8]}})
 
 
 def test_scales_must_agree():

@@ -74,7 +74,7 @@ def photos(photo_folder, tmp_path):
 def sodiff_recipe(sodiff_raw):
     """A function from a stage, and changes of its section, to a tiny recipe."""
 
-    def make(stage, *, network=None, data=None, **section):
+    def make(stage, *, network=None, data=None, settings=None, **section):
         # MiniLM's tokens have 384 numbers.
         sodiff_raw["prior"]["token_dim"] = sodiff_raw["saipe"]["token_dim"] = 384
         return parse_recipe(
@@ -82,7 +82,7 @@ def sodiff_recipe(sodiff_raw):
                 "name": "tiny-sodiff", "method": "sodiff",
                 "network": sodiff_raw | (network or {}),
                 "data": {"patch_px": 16, "batch": 3} | (data or {}),
-                "train": {"steps": 8, "warmup_steps": 2, "decay_steps": 3},
+                "train": {"steps": 8, "warmup_steps": 2, "decay_steps": 3} | (settings or {}),
                 "sodiff": {
                     "stage": stage, "captioner": "static:a photo of a pier", "views": 2,
                     "view_qualities": [10, 60],

@@ -83,6 +83,21 @@ def test_made_smaller_between_two_saves_has_no_one_quality(photos, recipe, chann
     assert (batch.clean - batch.degraded).abs().mean() < (batch.clean - 0.5).abs().mean()
 
 
+def test_small_validation_pictures_are_cut_to_whole_blocks(tmp_path):
+    for number, size in enumerate([(250, 300), (600, 40), (256, 256)]):
+        Image.new("RGB", size).save(tmp_path / f"{number}.png")
+    shapes = [p.shape for p in validation_pictures(tmp_path, channels=3)]
+    assert shapes == [(256, 240, 3), (32, 256, 3), (256, 256, 3)]
+    ramp = np.arange(100, dtype=np.uint8)[:, None, None].repeat(20, 1).repeat(3, 2)
+    Image.fromarray(ramp).save(tmp_path / "0.png")
+    found = next(validation_pictures(tmp_path, channels=3, side_px=32))
+    assert found.shape == (32, 16, 3)
+    assert found[0, 0, 0] == 32  # of 0 to 68, on the grid
+    Image.new("RGB", (300, 15)).save(tmp_path / "3.png")
+    with pytest.raises(InputError, match=r"3\.png: 300×15 pixels are too few to validate on"):
+        list(validation_pictures(tmp_path, channels=3))
+
+
 def test_validation_pictures_are_centres(photo_folder):
     gray = list(validation_pictures(photo_folder, channels=1, side_px=16))
     color = list(validation_pictures(photo_folder, channels=3, side_px=16))

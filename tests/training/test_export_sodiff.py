@@ -1,5 +1,6 @@
 """SODiff as files: four parts and a card, safetensors, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from restora.networks.cost import count_macs_per_pixel, count_sodiff_macs, on_me
 from restora.networks.sodiff.config import SODiffConfig
 from restora.networks.sodiff.network import SODiff
 from restora.networks.weight_files import read_weights, write_safetensors
+from restora.training import export as export_module
 from restora.training.checkpoint import save_checkpoint
-from restora.training.export import export_onnx
+from restora.training.export import export_onnx, export_weight
 from restora.training.graphs_sodiff import sodiff_tracing
+from restora.weights.cards import Card
 from restora.weights.registry import load_card
 
 PARTS = ("prompt", "predictor", "encoder", "decoder")
@@ -41,6 +44,15 @@ def test_the_card_tells_what_it_is(trained_sodiff, card_path):
     assert card.macs_per_pixel == count_macs_per_pixel(trained_sodiff)
     assert card.training.recipe["network"]["lora"] == {"rank": 2, "alpha": 4.0}  # how it was made
     assert card.int8_loss_db is None
+
+
+def test_the_card_tells_whose_words_it_was_taught(sodiff_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(export_module, "_write", lambda network, card, folder, int8: card)
+    taught = {"captioner": "tags:1:0", "text encoder": "minilm:384x16:0"}
+    told = {"title": "t", "data": "d", "device": "c", "overlap_px": 8}
+    card = export_weight(replace(sodiff_run, encoders=taught), tmp_path, **told)
+    assert Card.model_validate_json(card.model_dump_json()).encoders == taught
+    assert export_weight(sodiff_run, tmp_path, **told).encoders == {}
 
 
 def test_the_cost_is_that_of_a_tile(trained_sodiff):
@@ -91,7 +103,7 @@ def test_every_part_matches_pytorch(trained_sodiff, card_path):
         restored = stored.codec.decode(stored.step(mean, prompt, choice))
         found = run("decoder", latent=mean, prompt=prompt, choice=choice)
         near(found, [restored], ["restored"])
-        # Half precision of the stored weights is all that parts them from those trained_sodiff.
+        # Half precision of the stored weights is all that parts them from those that were trained.
         exact = trained_sodiff.codec.decode(
             trained_sodiff.step(
                 trained_sodiff.codec.encode(picture), trained_sodiff.prompter(small), choice
@@ -204,7 +216,7 @@ def test_safetensors_there_and_back(trained_sodiff, sodiff_run, card_path, tmp_p
         (["--format", "onnx-whole"], "A SODiff is four files"),
         (["--format", "safetensors", "--released-names"], "--released-names are those of FBCNN"),
         (["--title", "t", "--data", "d", "--trained-on", "c", "--int8-photos", "no",
-          "--validation", "no"], "An 8-bit form is made of FBCNN alone"),
+          "--validation", "no"], "An 8-bit form is made of FBCNN alone, not of SODiff."),
     ],
 )  # fmt: skip
 def test_what_it_has_not_is_refused(sodiff_run, tmp_path, options, message):
@@ -213,5 +225,6 @@ def test_what_it_has_not_is_refused(sodiff_run, tmp_path, options, message):
     done = export(tmp_path / "run.pt", "-o", tmp_path / "out", *options)
     assert isinstance(done.exception, UsageError)
     assert str(done.exception).startswith(message)
+    assert "SODIFF" not in str(done.exception)
     out = Path(tmp_path / "out")
     assert not out.exists() or list(out.iterdir()) == []

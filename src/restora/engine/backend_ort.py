@@ -39,6 +39,7 @@ class OrtBackend:
         self,
         pixels: Floats,  # noqa: ARG002 - its tiles need nothing of each other
         *,
+        alike: Guidance | None = None,  # noqa: ARG002
         check: Check = lambda: None,  # noqa: ARG002
     ) -> None:
         return None

@@ -33,7 +33,13 @@ class DagnOrtBackend:
     def channels(self) -> int:
         return int(self._survey.get_inputs()[0].shape[1])
 
-    def survey(self, pixels: Floats, *, check: Check = lambda: None) -> Guidance:
+    def survey(
+        self,
+        pixels: Floats,
+        *,
+        alike: Guidance | None = None,  # noqa: ARG002 - it decides nothing, it tells
+        check: Check = lambda: None,
+    ) -> Guidance:
         return survey(pixels, self._look, check=check)
 
     def _look(self, tiles: Floats) -> Maps:

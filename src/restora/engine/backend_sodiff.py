@@ -31,8 +31,10 @@ class SodiffBackend(ABC):
     def channels(self) -> int:
         return 3
 
-    def survey(self, pixels: Floats, *, check: Check = lambda: None) -> Guidance:
-        return survey(pixels, self._side_px, self._prompt, self._predict, check=check)
+    def survey(
+        self, pixels: Floats, *, alike: Guidance | None = None, check: Check = lambda: None
+    ) -> Guidance:
+        return survey(pixels, self._side_px, self._prompt, self._predict, alike=alike, check=check)
 
     def encode(
         self, tiles: Floats, guidance: Guidance | None = None, *, draw: Draw | None = None

@@ -71,6 +71,7 @@ class TorchBackend:
         self,
         pixels: Floats,  # noqa: ARG002 - its tiles need nothing of each other
         *,
+        alike: Guidance | None = None,  # noqa: ARG002
         check: Check = lambda: None,  # noqa: ARG002
     ) -> None:
         return None

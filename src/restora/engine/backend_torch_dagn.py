@@ -33,7 +33,13 @@ class DagnTorchBackend:
     def channels(self) -> int:
         return self._network.config.channels
 
-    def survey(self, pixels: Floats, *, check: Check = lambda: None) -> Guidance:
+    def survey(
+        self,
+        pixels: Floats,
+        *,
+        alike: Guidance | None = None,  # noqa: ARG002 - it decides nothing, it tells
+        check: Check = lambda: None,
+    ) -> Guidance:
         return survey(pixels, self._look, check=check)
 
     @torch.inference_mode()

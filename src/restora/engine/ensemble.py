@@ -20,30 +20,40 @@ class Ensemble:
     Tiles are multiples of 8 pixels, so every view has the block grid where the tile has it.
     """
 
-    def __init__(self, backend: Backend, count: int) -> None:
-        """``count`` is one of :data:`COUNTS`."""
+    def __init__(self, backend: Backend, count: int, *, upright: Guidance | None = None) -> None:
+        """
+        Args:
+            backend: The backend.
+            count: How many views, one of :data:`COUNTS`.
+            upright: What its survey of the picture told, where that is known already.
+        """
         self._backend = backend
         self._count = count
+        self._upright = upright
 
     @property
     def channels(self) -> int:
         return self._backend.channels
 
     def survey(
-        self, pixels: Floats, *, check: Check = lambda: None
+        self, pixels: Floats, *, alike: Guidance | None = None, check: Check = lambda: None
     ) -> tuple[Guidance | None, ...] | None:
-        """What the backend makes of each view of the picture, as if there were no other.
+        """What the backend makes of each view of the picture; what it decides is one for all.
 
         Each view is turned from a picture that reaches to the grid of tiles, as the tiles are.
         """
         below, right = (-length % GRID_PX for length in pixels.shape[:2])
         if below or right:
             pixels = np.pad(pixels, ((0, below), (0, right), (0, 0)), mode="edge")
-        told = []
+        told: list[Guidance] = []
+        alike = self._upright if alike is None else alike
         for number in range(self._count):
-            told.append(self._backend.survey(_view(pixels[None], number)[0], check=check))
-            if told[0] is None:
+            view = _view(pixels[None], number)[0]
+            found = self._backend.survey(view, alike=alike, check=check)
+            if found is None:
                 return None
+            told.append(found)
+            alike = found if alike is None else alike
         return tuple(told)
 
     def encode(

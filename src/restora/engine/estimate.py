@@ -12,6 +12,7 @@ from restora.engine.tiles import GRID_PX, lay_grid
 
 WINDOW_PX = 256
 WINDOWS = 4
+ANY_PX = 64  # a side that the networks of every size take
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def look_at(pixels: NDArray[np.float32], backend: Backend) -> Seen:
     """
     guidance = backend.survey(pixels)
     if guidance is not None:
-        any_tile = np.zeros((1, GRID_PX, GRID_PX, pixels.shape[2]), np.float32)  # guidance decides
+        any_tile = np.zeros((1, ANY_PX, ANY_PX, pixels.shape[2]), np.float32)  # guidance decides
         told = backend.encode(any_tile, guidance)
         choice = None if told.choice is None else int(told.choice[0])
         return Seen(_in_range(told.quality[0]), guidance, choice)

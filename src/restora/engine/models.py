@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from restora._optional import require
 from restora.engine.backend import Backend
 from restora.engine.backend_ort import OrtBackend
 from restora.engine.backend_ort_dagn import DagnOrtBackend
 from restora.engine.backend_ort_sodiff import SodiffOrtBackend
-from restora.errors import UsageError
+from restora.engine.tiles import GRID_PX
+from restora.errors import UsageError, WeightsError
 from restora.networks.sodiff.buckets import CANDIDATES
-from restora.weights.cards import Card
 from restora.weights.registry import (
     FOLDER,
     Model,
@@ -36,6 +36,7 @@ ORT_BACKENDS: Mapping[str, Callable[..., Backend]] = {
     "sodiff": SodiffOrtBackend,
 }
 TORCH_SUFFIXES = (".pth", ".safetensors")
+SCALES = range(4)  # of codec and U-Net at published size, each half as large as the one before
 # Of tiles, for weights without a card: half of how far the published network sees.
 DEFAULT_OVERLAP_PX = 128
 
@@ -52,6 +53,9 @@ class WeightFacts:
         timesteps: Those it can start from; none unless it is a diffusion model. Such a one can
             draw its latents by a seed.
         first: The weight that restores a picture before this one does, if any.
+        multiple_px: Sides of a tile are multiples of this.
+        local: What it makes of a place depends on no more than the overlap around it. Else a
+            picture comes out a little different for every way to cut it into tiles.
     """
 
     channels: int
@@ -60,6 +64,8 @@ class WeightFacts:
     torch: bool = False
     timesteps: tuple[int, ...] = ()
     first: str | None = None
+    multiple_px: int = GRID_PX
+    local: bool = True
 
 
 def resolve_model(name: str) -> Model:
@@ -93,32 +99,63 @@ def weight_facts(weight: str) -> WeightFacts:
     """What is known of a weight: the name of one that ships, or a path."""
     if _is_torch(weight):
         config = _read(weight).config
-        timesteps = getattr(config, "candidates", ())
-        return WeightFacts(
+        facts = WeightFacts(
             config.channels,
             DEFAULT_OVERLAP_PX,
             torch=True,
-            timesteps=timesteps,
             first=getattr(config, "regressor", None),
+            multiple_px=config.multiple_px,
         )
+        diffuses = hasattr(config, "candidates")
+        return _diffusion_facts(facts, config.model_dump(mode="json")) if diffuses else facts
     card = load_card(weight)
-    return WeightFacts(
-        card.channels,
-        card.overlap_px,
-        card.int8_loss_db,
-        timesteps=_timesteps(card),
-        first=card.first,
-    )
-
-
-def _timesteps(card: Card) -> tuple[int, ...]:
-    """As :class:`restora.networks.sodiff.config.SODiffConfig` has them, without PyTorch."""
+    facts = WeightFacts(card.channels, card.overlap_px, card.int8_loss_db, first=card.first)
     if card.method != "sodiff":
-        return ()
-    network = card.training.recipe.get("network", {})
-    if network.get("timestep") is not None:
-        return (network["timestep"],)
-    return tuple(network.get("predictor", {}).get("candidates", CANDIDATES))
+        return facts
+    return _diffusion_facts(facts, card.training.recipe.get("network", {}))
+
+
+def first_facts(weight: str, first: str) -> WeightFacts:
+    """What is known of the weight that restores pictures before another does.
+
+    Args:
+        weight: That other.
+        first: The name of one that ships; a path would mean another file in every folder.
+
+    Raises:
+        WeightsError: There is none of that name here, or it cannot come first.
+    """
+    if Path(first).name != first or not (FOLDER / f"{first}.json").is_file():
+        raise WeightsError(
+            f"{weight} starts from what {first} restores, and this Restora has no such weight; "
+            "a newer one may."
+        )
+    facts = weight_facts(first)
+    if facts.channels != weight_facts(weight).channels or facts.first is not None:
+        raise WeightsError(f"{weight} cannot start from what {first} restores.")
+    return facts
+
+
+def _diffusion_facts(facts: WeightFacts, network: Mapping[str, Any]) -> WeightFacts:
+    """With those that a SODiff's configuration tells, read without PyTorch.
+
+    Args:
+        facts: All others.
+        network: :class:`restora.networks.sodiff.config.SODiffConfig` as a card holds it; what is
+            not in it is as that has it.
+    """
+    timestep, prior = network.get("timestep"), network.get("prior", {})
+    codec, unet = prior.get("codec", {}), prior.get("unet", {})
+    candidates = network.get("predictor", {}).get("candidates", CANDIDATES)
+    halvings = sum(len(part.get("widths", SCALES)) - 1 for part in (codec, unet))
+    return replace(
+        facts,
+        timesteps=tuple(candidates) if timestep is None else (timestep,),
+        multiple_px=codec.get("unshuffle", 1) * 2**halvings,
+        local=prior.get("norm", "group") == "local"
+        and not codec.get("attention", True)
+        and not unet.get("self_attention", True),
+    )
 
 
 def open_backend(weight: str, *, device: str, threads: int, precision: Precision) -> Backend:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from restora.engine.backend import Draw, Floats
-from restora.engine.tiles import GRID_PX, TileGrid
+from restora.engine.tiles import TileGrid
 
 
 class NoiseField:
@@ -43,8 +43,7 @@ class NoiseField:
         """(C, h, w) over the picture rounded up to the grid of tiles, beyond which none reaches."""
         if (channels, step_px) not in self._fields:
             height, width = (
-                -(-axis.length_px // GRID_PX) * GRID_PX // step_px
-                for axis in (self._grid.rows, self._grid.columns)
+                axis.full_px // step_px for axis in (self._grid.rows, self._grid.columns)
             )
             generator = np.random.Generator(np.random.Philox(self._seed))
             field = generator.standard_normal((channels, height, width), np.float32)

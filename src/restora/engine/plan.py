@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
@@ -9,8 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from restora.engine.ensemble import COUNTS
 from restora.engine.estimate import Seen
-from restora.engine.models import Precision, WeightFacts, resolve_model, weight_facts
+from restora.engine.models import (
+    Precision,
+    WeightFacts,
+    first_facts,
+    resolve_model,
+    weight_facts,
+)
 from restora.engine.routes import Route, choose_route
+from restora.engine.tiles import GRID_PX
 from restora.errors import UsageError
 from restora.images import Picture
 from restora.jpeg import JpegFacts
@@ -97,7 +106,10 @@ class Plan(BaseModel):
         None, description="weight whose result they start from; None: from the picture itself"
     )
     route: Route = Field(description="which planes of the picture go through them")
-    quality: float | None = Field(description="quality given to the network; None: it decides")
+    quality: float | None = Field(
+        description="quality the picture is taken to be saved at; None: the network decides. What "
+        "a network takes from the picture itself whatever this says, the reasons tell"
+    )
     quality_source: Source
     constraint: Constraint = Field(description="how the result is held to the file's bins")
     half_width: float = Field(description="how much of a bin is used, in steps to each side")
@@ -107,6 +119,7 @@ class Plan(BaseModel):
     seed: int | None = Field(description="draws the latents; None: their mean is taken")
     tile_px: int
     overlap_px: int
+    grid_px: int = Field(GRID_PX, description="tiles start and end at multiples of this")
     reasons: tuple[str, ...] = Field(description="each decision in words")
 
     def explain(self) -> str:
@@ -140,23 +153,23 @@ def make_plan(
     wishes, machine = wishes.checked(), machine or Machine()
     model = resolve_model(wishes.model)
     route, weights, why_route = choose_route(picture, model)
-    precision, overlap_px = check_wishes(wishes, weights, machine)
+    needs = check_wishes(wishes, weights, machine)
     quality, source, why_quality = _choose_quality(
         facts, wishes, None if seen is None else seen.quality
     )
     if facts is None:
         no_bins = "not a JPEG, so there are no bins to keep to"
     constraint, why_constraint = _choose_constraint(facts, wishes, source, no_bins)
-    known = [weight_facts(weight) for weight in weights]
-    first = known[0].first
     reasons = [why_route]
-    if first is not None:
-        reasons.append(f"first {first} restores the picture, and {weights[0]} starts from that")
+    if needs.first is not None:
+        reasons.append(
+            f"first {needs.first} restores the picture, and {weights[0]} starts from that"
+        )
     reasons.append(why_quality)
     reasons += [
-        _why_timestep(weight.timesteps, wishes, seen) for weight in known if weight.timesteps
+        _why_timestep(weight.timesteps, wishes, seen) for weight in needs.known if weight.timesteps
     ]
-    reasons += [why_constraint, _choose_precision(wishes, known, machine)[1]]
+    reasons += [why_constraint, needs.why_precision]
     if wishes.strength != 100:
         reasons.append(f"strength {wishes.strength} %: mixed with the input")
     if wishes.ensemble != 1:
@@ -164,13 +177,18 @@ def make_plan(
     if wishes.seed is not None:
         reasons.append(f"seed {wishes.seed}: the latent is drawn, not its mean")
     reasons.append(
-        f"tiles of at most {wishes.tile_px} pixels, overlapping by {overlap_px}, "
-        "on the 16-pixel grid"
+        f"tiles of at most {wishes.tile_px} pixels, overlapping by {needs.overlap_px}, "
+        f"on the {needs.grid_px}-pixel grid"
     )
+    tiled = max(picture.height_px, picture.width_px) > wishes.tile_px
+    if tiled and not all(weight.local for weight in needs.known):
+        reasons.append(
+            "the network sees all of a tile at once: other tiles give a slightly other picture"
+        )
     return Plan(
         model=model.name,
         weights=weights,
-        first=first,
+        first=needs.first,
         route=route,
         quality=quality,
         quality_source=source,
@@ -178,30 +196,59 @@ def make_plan(
         half_width=HALF_WIDTH[constraint],
         strength=wishes.strength,
         ensemble=wishes.ensemble,
-        precision=precision,
+        precision=needs.precision,
         seed=wishes.seed,
         tile_px=wishes.tile_px,
-        overlap_px=overlap_px,
+        overlap_px=needs.overlap_px,
+        grid_px=needs.grid_px,
         reasons=tuple(reasons),
     )
 
 
-def check_wishes(
-    wishes: Wishes, weights: tuple[str, ...], machine: Machine
-) -> tuple[Precision, int]:
-    """The precision some weights will run in, and the overlap of tiles they need, in pixels.
+@dataclass(frozen=True)
+class Needs:
+    """How some weights will run, whatever the picture.
+
+    Attributes:
+        known: What is known of each.
+        first: The weight that restores before they do, if any.
+        precision: In which all of them run.
+        why_precision: In words.
+        overlap_px: Of tiles.
+        grid_px: What tiles start at and end at multiples of.
+    """
+
+    known: tuple[WeightFacts, ...]
+    first: str | None
+    precision: Precision
+    why_precision: str
+    overlap_px: int
+    grid_px: int
+
+
+def check_wishes(wishes: Wishes, weights: tuple[str, ...], machine: Machine) -> Needs:
+    """What running some weights takes.
 
     Raises:
         UsageError: These weights cannot do what is wished, or not on this machine.
+        WeightsError: One of them needs another, which is not here.
     """
-    known = [weight_facts(weight) for weight in weights]
-    precision, _ = _choose_precision(wishes.checked(), known, machine)
+    known = tuple(weight_facts(weight) for weight in weights)
     if wishes.seed is not None and not any(weight.timesteps for weight in known):
         raise UsageError(
             f"--seed is for diffusion models such as sodiff; {wishes.model} draws nothing."
         )
-    known += [weight_facts(weight.first) for weight in known if weight.first is not None]
-    return precision, max(weight.overlap_px for weight in known)
+    first = known[0].first
+    run = [*known] if first is None else [first_facts(weights[0], first), *known]
+    precision, why_precision = _choose_precision(wishes.checked(), run, machine)
+    return Needs(
+        known,
+        first,
+        precision,
+        why_precision,
+        overlap_px=max(weight.overlap_px for weight in run),
+        grid_px=math.lcm(GRID_PX, *(weight.multiple_px for weight in run)),
+    )
 
 
 def _header_quality(facts: JpegFacts | None) -> int | None:

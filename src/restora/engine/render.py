@@ -46,7 +46,11 @@ def render(
         progress: Called with (tiles done, tiles in all).
     """
     grid = lay_grid(
-        picture.height_px, picture.width_px, tile_px=plan.tile_px, overlap_px=plan.overlap_px
+        picture.height_px,
+        picture.width_px,
+        tile_px=plan.tile_px,
+        overlap_px=plan.overlap_px,
+        grid_px=plan.grid_px,
     )
     quality = PREDICT if plan.quality is None else plan.quality
     insist = plan.quality_source == "asked"
@@ -58,17 +62,13 @@ def render(
         done += tiles
         progress(done, total)
 
-    begin = picture if start is None else start
+    seen_by_each = split(picture.pixels, plan.route)
+    begun_by_each = seen_by_each if start is None else split(start.pixels, plan.route)
     noise = None if plan.seed is None else NoiseField(plan.seed, grid)
     places = list(grid)
     restored = []
     for number, (planes, source, backend) in enumerate(
-        zip(
-            split(picture.pixels, plan.route),
-            split(begin.pixels, plan.route),
-            backends,
-            strict=True,
-        )
+        zip(seen_by_each, begun_by_each, backends, strict=True)
     ):
         seen = None if memory is None else memory.get((number, 0))
         told = guidance if number == 0 else None

@@ -6,11 +6,11 @@ import functools
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from restora.engine.backend import Backend
+from restora.engine.backend import Backend, Guidance
 from restora.engine.ensemble import Ensemble
 from restora.engine.estimate import Seen, look_at
 from restora.engine.machine import this_machine
@@ -217,12 +217,14 @@ class Restorer:
             MissingExtra: The device needs PyTorch, which is not installed.
             UsageError: There is no such model or no such device here, or the model cannot do what
                 is wished.
+            WeightsError: A weight is missing or damaged.
         """
         weights = resolve_model(wishes.model).weights
-        precision, overlap_px = check_wishes(wishes, weights, self._machine)
-        lay_axis(wishes.tile_px, tile_px=wishes.tile_px, overlap_px=overlap_px)
-        for weight in weights:
-            self._backend(weight, precision)
+        needs = check_wishes(wishes, weights, self._machine)
+        side_px = wishes.tile_px
+        lay_axis(side_px, tile_px=side_px, overlap_px=needs.overlap_px, grid_px=needs.grid_px)
+        for weight in weights if needs.first is None else (needs.first, *weights):
+            self._backend(weight, needs.precision)
 
     def plan(
         self,
@@ -237,12 +239,21 @@ class Restorer:
         return make_plan(picture, facts, wishes, seen=seen, no_bins=no_bins, machine=self._machine)
 
     def see(self, picture: Picture, wishes: Wishes) -> Seen | None:
-        """What the network sees in a picture; None where a quality is asked for."""
+        """What the network sees in a picture; None where a quality is asked for.
+
+        Raises:
+            UsageError, WeightsError: As :meth:`load` does.
+        """
         if wishes.quality is not None:
             return None
         route, weights, _ = choose_route(picture, resolve_model(wishes.model))
+        first = check_wishes(wishes, weights, self._machine).first
         planes = split(picture.pixels, route)[0]
-        return look_at(planes, self._backend(weights[0], SEEING))
+        seen = look_at(planes, self._backend(weights[0], SEEING))
+        if first is None:
+            return seen
+        # The quality is for the weight that runs first: what comes after chooses by the picture.
+        return replace(seen, quality=look_at(planes, self._backend(first, SEEING)).quality)
 
     def run(
         self,
@@ -266,40 +277,55 @@ class Restorer:
         """
         start = None
         if plan.first is not None:
-            start = self._start(picture, plan, plan.first, progress=progress)
+            start = self._start(picture, plan, plan.first, memory=memory, progress=progress)
             memory = None  # what it starts from depends on the quality
             progress = _second_half(progress)
-        backends = self._backends_of(plan.weights, plan)
-        known = seen is not None and plan.precision == SEEING and plan.ensemble == 1
+        # It is no matter of precision, and a plan may have been told by it.
+        guidance = None if seen is None else seen.guidance
         return render(
             picture,
             plan,
-            backends,
+            self._backends_of(plan.weights, plan, upright=guidance),
             bins=bins,
-            guidance=seen.guidance if seen is not None and known else None,
+            guidance=guidance if plan.ensemble == 1 else None,
             start=start,
             memory=memory,
             batch=1 if self._machine.device == "cpu" else DEVICE_BATCH,
             progress=progress,
         )
 
-    def _start(self, picture: Picture, plan: Plan, first: str, *, progress: Progress) -> Picture:
+    def _start(
+        self,
+        picture: Picture,
+        plan: Plan,
+        first: str,
+        *,
+        memory: Memory | None,
+        progress: Progress,
+    ) -> Picture:
         """What the weights of a plan start from: all that another restores, unconstrained."""
-        whole = {"strength": 100, "constraint": "off", "seed": None, "precision": SEEING}
-        plan = plan.model_copy(update=whole)
+        plan = plan.model_copy(update={"strength": 100, "constraint": "off", "seed": None})
         return render(
             picture,
             plan,
             self._backends_of((first,), plan),
+            memory=memory,
             batch=1 if self._machine.device == "cpu" else DEVICE_BATCH,
             progress=lambda done, total: progress(done, 2 * total),
         )
 
-    def _backends_of(self, weights: tuple[str, ...], plan: Plan) -> list[Backend]:
+    def _backends_of(
+        self, weights: tuple[str, ...], plan: Plan, *, upright: Guidance | None = None
+    ) -> list[Backend]:
+        """Networks as a plan runs them; ``upright``: what the first one's survey told, if known."""
         backends = [self._backend(weight, plan.precision) for weight in weights]
-        if plan.ensemble > 1:
-            return [Ensemble(backend, plan.ensemble) for backend in backends]
-        return backends
+        if plan.ensemble == 1:
+            return backends
+        told = [upright, *[None] * (len(backends) - 1)]
+        return [
+            Ensemble(backend, plan.ensemble, upright=each)
+            for backend, each in zip(backends, told, strict=True)
+        ]
 
     def finish(
         self,

@@ -50,7 +50,9 @@ class Session:
 
     With the models that ship, what it keeps of the network while it lives is about 95 bytes for
     each pixel of a colour picture (85 to 110, by how far tiles overlap) and 70 of a gray one; with
-    an ensemble, as many times that as there are views. Not for use by several threads at once.
+    an ensemble, as many times that as there are views. Where one weight starts from what another
+    restores (``Plan.first``), only the other's encoding is kept: what it restores depends on the
+    setting. Not for use by several threads at once.
 
     Example:
         >>> session = restora.load().session("photo.jpg")  # doctest: +SKIP

@@ -47,6 +47,7 @@ def survey(
     prompt: Callable[[Floats], Floats],
     predict: Callable[[Floats], tuple[Floats, Floats]],
     *,
+    alike: Guidance | None = None,
     check: Check = lambda: None,
 ) -> Guidance:
     """See a whole picture.
@@ -56,6 +57,8 @@ def survey(
         side_px: Of the small copy that the prompt is made from.
         prompt: Makes it, (1, T, D), of that copy (1, side_px, side_px, C).
         predict: Logits (1, K) and strength (1, 1) of a window (1, h, w, C).
+        alike: That of the same picture before it was turned. Compression is the same however it
+            is turned, so it is not looked at again.
         check: Called after each part; may raise.
 
     Returns:
@@ -63,6 +66,8 @@ def survey(
     """
     tokens = prompt(small_copy(pixels, side_px)[None])
     check()
+    if alike is not None:
+        return Guidance(tokens, alike.logits, alike.strength)
     grid = lay_grid(*pixels.shape[:2], tile_px=WINDOW_PX, overlap_px=0)
     sums: list[NDArray[np.float64]] = []
     for row, column in grid:

@@ -1,8 +1,9 @@
 """Cutting a picture into overlapping tiles, and blending them together again.
 
 Tile corners lie on multiples of 16 pixels, so that every tile sees the 8-pixel block grid and the
-4:2:0 chroma grid where the whole picture has them. All tiles of a picture have one size, so that
-a network runs at one shape. Knows nothing of networks.
+4:2:0 chroma grid where the whole picture has them; a network that halves its sides more often asks
+for a wider grid. All tiles of a picture have one size, so that a network runs at one shape. Knows
+nothing of networks.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Axis:
     tile_px: int
     overlap_px: int
     origins: tuple[int, ...]
+    grid_px: int = GRID_PX
 
     def weights(self, number: int) -> Floats:
         """Blend weights of tile ``number`` along this axis, (tile_px,); they sum to 1 over tiles.
@@ -56,45 +58,53 @@ class Axis:
     def share(self, number: int) -> tuple[int, int]:
         """Where the part of tile ``number`` that no other tile has starts and ends, in pixels.
 
-        Overlaps are split in their middle, on the 16-pixel grid. Together the parts are the whole
-        length, rounded up to that grid.
+        Overlaps are split in their middle, on the grid. Together the parts are the whole length,
+        rounded up to that grid.
         """
 
         def border(after: int) -> int:
             middle = (self.origins[after] + self.origins[after - 1] + self.tile_px) // 2
-            return middle // GRID_PX * GRID_PX
+            return middle // self.grid_px * self.grid_px
 
         last = len(self.origins) - 1
         start = border(number) if number > 0 else 0
-        end = border(number + 1) if number < last else _round_up(self.length_px)
+        end = border(number + 1) if number < last else self.full_px
         return start, end
 
+    @property
+    def full_px(self) -> int:
+        """The length rounded up to the grid; no tile reaches beyond."""
+        return _round_up(self.length_px, self.grid_px)
 
-def lay_axis(length_px: int, *, tile_px: int, overlap_px: int) -> Axis:
+
+def lay_axis(length_px: int, *, tile_px: int, overlap_px: int, grid_px: int = GRID_PX) -> Axis:
     """Cover ``length_px`` with equal tiles of at most ``tile_px``, no longer than they need be.
 
+    ``grid_px`` is what tiles start at and end at multiples of, itself a multiple of 16.
+
     Raises:
-        UsageError: ``tile_px`` is too small for the overlap.
+        UsageError: ``tile_px`` is too small for the overlap, or no multiple of ``grid_px``.
     """
-    overlap_px = _round_up(overlap_px)
-    if tile_px < 2 * overlap_px or tile_px % GRID_PX:
+    overlap_px = _round_up(overlap_px, grid_px)
+    if tile_px < 2 * overlap_px or tile_px % grid_px:
         raise UsageError(
-            f"A tile of {tile_px} pixels does not work; choose a multiple of {GRID_PX}, "
+            f"A tile of {tile_px} pixels does not work; choose a multiple of {grid_px}, "
             f"at least {2 * overlap_px}."
         )
+    full_px = _round_up(length_px, grid_px)
     if length_px <= tile_px:
-        return Axis(length_px, _round_up(length_px), overlap_px, (0,))
+        return Axis(length_px, full_px, overlap_px, (0,), grid_px)
     count = math.ceil((length_px - overlap_px) / (tile_px - overlap_px))
-    size = _round_up(math.ceil((length_px + (count - 1) * overlap_px) / count))
-    count = math.ceil((_round_up(length_px) - overlap_px) / (size - overlap_px))  # size was rounded
+    size = _round_up(math.ceil((length_px + (count - 1) * overlap_px) / count), grid_px)
+    count = math.ceil((full_px - overlap_px) / (size - overlap_px))  # size was rounded
     # The last tile ends with the picture: invented pixels beyond it would change its border.
-    last = _round_up(length_px) - size
+    last = full_px - size
     origins = tuple(min(k * (size - overlap_px), last) for k in range(count))
-    return Axis(length_px, size, overlap_px, origins)
+    return Axis(length_px, size, overlap_px, origins, grid_px)
 
 
-def _round_up(length_px: int) -> int:
-    return -(-length_px // GRID_PX) * GRID_PX
+def _round_up(length_px: int, grid_px: int) -> int:
+    return -(-length_px // grid_px) * grid_px
 
 
 @dataclass(frozen=True)
@@ -132,12 +142,15 @@ class TileGrid:
         region += tile[:height, :width] * vertical * horizontal
 
 
-def lay_grid(height_px: int, width_px: int, *, tile_px: int, overlap_px: int) -> TileGrid:
+def lay_grid(
+    height_px: int, width_px: int, *, tile_px: int, overlap_px: int, grid_px: int = GRID_PX
+) -> TileGrid:
     """Tiles over a picture; see :func:`lay_axis`."""
-    return TileGrid(
-        rows=lay_axis(height_px, tile_px=tile_px, overlap_px=overlap_px),
-        columns=lay_axis(width_px, tile_px=tile_px, overlap_px=overlap_px),
+    rows, columns = (
+        lay_axis(length_px, tile_px=tile_px, overlap_px=overlap_px, grid_px=grid_px)
+        for length_px in (height_px, width_px)
     )
+    return TileGrid(rows, columns)
 
 
 def run_tiled(

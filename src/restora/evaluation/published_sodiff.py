@@ -45,7 +45,7 @@ LORA = "U-Net's LoRA (rank 16)"
 
 PARTS: tuple[Part, ...] = (
     Part("VAE encoder", 34_163_664, 558_329_233_408, "each tile"),
-    Part("U-Net", 865_910_724, 402_128_734_080, "each tile"),
+    Part("U-Net", 865_910_724, 402_128_732_160, "each tile"),
     Part(LORA, 16_217_152, None, "merged into the U-Net"),
     Part("VAE decoder", 49_490_199, 1_257_259_466_752, "each tile"),
     Part("SAIPE", 18_944_428, 275_396_608_000, "once a picture"),

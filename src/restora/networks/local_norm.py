@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class LocalNorm(nn.Module):
@@ -23,11 +24,16 @@ class LocalNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W), or (B, C, N) as attention has it, to the same."""
-        gain, bias = (p.view(-1, *[1] * (x.ndim - 2)) for p in (self.weight, self.bias))
+        # In half precision the squares of large features would not fit.
+        exact = x.to(torch.promote_types(x.dtype, torch.float32))
+        gain, bias = (p.to(exact.dtype) for p in (self.weight, self.bias))
         if self.groups == 1:
-            return self._normal(x, dim=1) * gain + bias
-        apart = x.unflatten(1, (self.groups, -1))  # type: ignore[no-untyped-call]
-        return self._normal(apart, dim=2).flatten(1, 2) * gain + bias
+            last = exact.movedim(1, -1)  # where the layer norm, which is faster, wants channels
+            found = functional.layer_norm(last, gain.shape, gain, bias, self.epsilon)
+            return found.movedim(-1, 1).to(x.dtype)
+        gain, bias = (p.view(-1, *[1] * (x.ndim - 2)) for p in (gain, bias))
+        apart = exact.unflatten(1, (self.groups, -1))  # type: ignore[no-untyped-call]
+        return (self._normal(apart, dim=2).flatten(1, 2) * gain + bias).to(x.dtype)
 
     def _normal(self, x: Tensor, *, dim: int) -> Tensor:
         centred = x - x.mean(dim, keepdim=True)

@@ -9,7 +9,6 @@ Shapes: B pictures, H×W pixels, C latent channels at h×w = H/f × W/f, T token
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
@@ -18,7 +17,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from restora._optional import require
-from restora.errors import WeightsError
 from restora.networks.local_norm import localise
 
 EXTRA = "diffusion"
@@ -46,6 +44,15 @@ class CodecConfig(_Section):
     def factor(self) -> int:
         """Pixels to each side of a place in the latent."""
         return int(self.unshuffle * 2 ** (len(self.widths) - 1))
+
+    @model_validator(mode="after")
+    def _linear_fits(self) -> Self:
+        if self.linear and len(self.widths) > 1:
+            raise ValueError(
+                "the linear map keeps the size: beside it the VAE has one scale, "
+                f"not {len(self.widths)}; unshuffle makes latents smaller"
+            )
+        return self
 
 
 class UNetConfig(_Section):
@@ -238,71 +245,20 @@ def signal_and_noise(config: ScheduleConfig) -> tuple[Tensor, Tensor]:
     Raises:
         MissingExtra: diffusers is not installed.
     """
+    kept = make_scheduler(config).alphas_cumprod.double()
+    return kept.sqrt().float(), (1 - kept).sqrt().float()
+
+
+def make_scheduler(config: ScheduleConfig) -> Any:
+    """diffusers' ``DDPMScheduler`` of a configuration.
+
+    Raises:
+        MissingExtra: diffusers is not installed.
+    """
     diffusers = require("diffusers", extra=EXTRA)
-    schedule = diffusers.DDPMScheduler(
+    return diffusers.DDPMScheduler(
         num_train_timesteps=config.steps,
         beta_start=config.beta_start,
         beta_end=config.beta_end,
         beta_schedule="scaled_linear",
     )
-    kept = schedule.alphas_cumprod.double()
-    return kept.sqrt().float(), (1 - kept).sqrt().float()
-
-
-def read_prior(source: str, config: PriorConfig) -> dict[str, Tensor]:
-    """The weights of a prior in diffusers' layout, under the names of ``codec`` and ``unet``.
-
-    Args:
-        source: A folder with ``vae`` and ``unet`` in it, or a hub id, which is then downloaded.
-        config: What it must be.
-
-    Raises:
-        MissingExtra: diffusers is not installed.
-        WeightsError: It cannot be read, or is another network.
-    """
-    diffusers = require("diffusers", extra=EXTRA)
-    local = Path(source).is_dir()
-    parts = {
-        "codec.vae": (diffusers.AutoencoderKL, "vae", Codec(config).vae),
-        "unet": (diffusers.UNet2DConditionModel, "unet", make_unet(config)),
-    }
-    weights: dict[str, Tensor] = {"codec.scale": torch.tensor(config.codec.scale)}
-    for name, (kind, folder, wanted) in parts.items():
-        try:
-            found = kind.from_pretrained(source, subfolder=folder, local_files_only=local)
-        except (OSError, ValueError) as error:
-            raise WeightsError(f"{source}: no {folder} of a prior can be read there.") from error
-        if folder == "unet":
-            _check_prediction(source, local=local)
-        _check_shapes(source, folder, found.state_dict(), wanted.state_dict())
-        weights |= {f"{name}.{key}": value for key, value in found.state_dict().items()}
-    return weights
-
-
-def _check_prediction(source: str, *, local: bool) -> None:
-    """The one-step formula needs a prior that predicts the noise; SD 2.1 at 768 does not."""
-    diffusers = require("diffusers", extra=EXTRA)
-    try:
-        schedule: Any = diffusers.DDPMScheduler.from_pretrained(
-            source, subfolder="scheduler", local_files_only=local
-        )
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{source}: no scheduler of a prior can be read there.") from error
-    if schedule.config.prediction_type != "epsilon":
-        raise WeightsError(
-            f"{source}: this prior predicts {schedule.config.prediction_type}, not the noise; "
-            "take one that does (prediction_type epsilon), such as the 512-pixel base."
-        )
-
-
-def _check_shapes(
-    source: str, part: str, found: dict[str, Tensor], wanted: dict[str, Tensor]
-) -> None:
-    missing = sorted(wanted.keys() ^ found.keys())
-    other = [k for k in wanted if k in found and wanted[k].shape != found[k].shape]
-    if missing or other:
-        first = (missing + other)[0]
-        raise WeightsError(
-            f"{source}: its {part} is another network than the recipe's "
-            f"({len(missing) + len(other)} weights differ, the first is {first})."
-        )

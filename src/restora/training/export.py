@@ -182,7 +182,8 @@ def export_weight(
         training=training,
         overlap_px=overlap_px,
     )
-    return _write(network, card.model_copy(update={"scores": scores or {}}), folder, int8)
+    told = {"scores": scores or {}, "encoders": dict(checkpoint.encoders)}
+    return _write(network, card.model_copy(update=told), folder, int8)
 
 
 def check_int8(config: NetworkConfig) -> None:

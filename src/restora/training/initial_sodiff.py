@@ -7,21 +7,24 @@ one gives only what its stage trained.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from restora.errors import WeightsError
-from restora.networks.prior import read_prior
+from restora.errors import UsageError, WeightsError
+from restora.networks.prior_files import read_prior
 from restora.networks.sodiff.config import SODiffConfig
 from restora.networks.sodiff.network import SODiff, with_lora
 from restora.networks.weight_files import Loaded, read_weights, without_lora
 from restora.training.checkpoint import load_checkpoint
+from restora.training.same_run import TEXT_ENCODER
 from restora.training.sodiff.recipe import SODiffRecipe, Stage
+from restora.weights.registry import load_card
 
 CODEC, UNET, PROMPTER, PREDICTOR = "codec", "step.unet", "prompter", "predictor"
+UNIT = "step.unit"  # what the output of a U-Net is counted in, where the step is residual
 PARTS = (CODEC, UNET, PROMPTER, PREDICTOR)
 TRAINED: Mapping[Stage, tuple[str, ...]] = {
     "codec": (CODEC,),
@@ -40,11 +43,25 @@ class Start:
 
     Attributes:
         weights: A state dictionary of the recipe's network; None: at random.
-        notes: A sentence for each file of which something was left out.
+        notes: A sentence for each file of which something was left out, and for what else one
+            should know.
+        encoders: Fingerprints of the captioner and encoders whose words the files were taught.
     """
 
     weights: dict[str, Tensor] | None
     notes: tuple[str, ...] = ()
+    encoders: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A SODiff without LoRA, what it was last trained in, and whose words it was taught."""
+
+    path: Path
+    config: SODiffConfig
+    weights: Mapping[str, Tensor]
+    stage: Stage
+    encoders: Mapping[str, str]
 
 
 def start_sodiff(recipe: SODiffRecipe, files: Sequence[Path]) -> Start:
@@ -56,6 +73,7 @@ def start_sodiff(recipe: SODiffRecipe, files: Sequence[Path]) -> Start:
             unless the recipe names a prior; the others what their stage trained.
 
     Raises:
+        UsageError: U-Net and SAIPE were taught the words of different text encoders.
         WeightsError: A file cannot be read, or holds another network where it matters.
         MissingExtra: diffusers, or for LoRA peft, is not installed.
     """
@@ -73,74 +91,128 @@ def start_sodiff(recipe: SODiffRecipe, files: Sequence[Path]) -> Start:
             for name, value in prior.items()
         }
     notes: list[str] = []
+    givers: dict[str, _File] = {}  # which file each part is of
     for number, path in enumerate(files):
-        loaded, stage = _read(path)
-        wanted = TRAINED[stage] if number or source is not None else PARTS
-        taken, left = _fitting(path, loaded.config, plain, stage, wanted)
-        given = {name: w for name, w in loaded.weights.items() if name.startswith(taken)}
-        unet_alone = UNET in wanted and CODEC not in wanted
-        if unet_alone and not _same_codec(loaded.weights, weights):
+        file = _read(path)
+        wanted = TRAINED[file.stage] if number or source is not None else PARTS
+        taken, left = _fitting(file, plain, wanted)
+        if UNET in wanted and CODEC not in wanted and not _same_codec(file.weights, weights):
             notes.append(f"{path}: this U-Net was trained on the latents of another codec.")
-        weights |= given
-        if stage == "prior" and config.residual:
-            # It has learned to give noise; what it gives from now on starts at nothing.
-            for name in (f"{UNET}.conv_out.weight", f"{UNET}.conv_out.bias"):
-                weights[name] = torch.zeros_like(weights[name])
+        prefixes = tuple(f"{part}." for part in taken)
+        weights |= {name: w for name, w in file.weights.items() if name.startswith(prefixes)}
+        givers |= dict.fromkeys(taken, file)
+        if UNET in taken and config.residual and UNIT in file.weights:
+            weights[UNIT] = file.weights[UNIT]
         if left:
             notes.append(f"{path}: not taken, for the recipe's is another: {', '.join(left)}.")
+    unet = givers.get(UNET)
+    if unet is not None and unet.stage == "one-step":
+        notes += _differences(unet, config)
+    elif (unet or source) and recipe.sodiff.stage == "one-step" and config.residual:
+        # It has learned to give noise; what it gives from now on starts at nothing.
+        for name in (f"{UNET}.conv_out.weight", f"{UNET}.conv_out.bias"):
+            weights[name] = torch.zeros_like(weights[name])
+        notes.append(
+            f"{unet.path if unet else source}: the last layer of this U-Net starts at nothing, "
+            "for with network.residual it is not noise that it is to give."
+        )
+    encoders = _encoders(givers)
     if config.lora is not None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(recipe.train.seed)
             weights = with_lora(weights, SODiff(config))
-    return Start(weights, tuple(notes))
+    return Start(weights, tuple(notes), encoders)
 
 
-def _read(path: Path) -> tuple[Loaded, Stage]:
-    """A SODiff without LoRA, and what it was last trained in; a weight file has been through all.
+def _read(path: Path) -> _File:
+    """A checkpoint or a weight file; the latter has been through all stages.
 
     Raises:
         WeightsError: It cannot be read, or is of another method.
     """
     stage: Stage = "one-step"
+    encoders: Mapping[str, str] = {}
     if path.suffix == ".pt":
         checkpoint = load_checkpoint(path)
         loaded = Loaded(checkpoint.recipe.network, checkpoint.average, "safetensors")
+        encoders = checkpoint.encoders
         if isinstance(checkpoint.recipe, SODiffRecipe):
             stage = checkpoint.recipe.sodiff.stage
     else:
         loaded = read_weights(path)
+        if path.suffix == ".json":
+            encoders = load_card(str(path)).encoders
     if not isinstance(loaded.config, SODiffConfig):
         raise WeightsError(f"{path}: holds a network that does not fit into the recipe's.")
-    return without_lora(loaded), stage
+    plain = without_lora(loaded)
+    assert isinstance(plain.config, SODiffConfig)
+    return _File(path, plain.config, plain.weights, stage, encoders)
 
 
 def _fitting(
-    path: Path,
-    found: object,
-    wanted: SODiffConfig,
-    stage: Stage,
-    parts: tuple[str, ...],
+    file: _File, wanted: SODiffConfig, parts: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Prefixes of the names of what to take of a file, and the parts that differ.
+    """Which of the parts to take of a file, and which differ.
 
     Raises:
         WeightsError: What its stage trained differs, other than in the kind of prompt.
     """
-    assert isinstance(found, SODiffConfig)
+    found = file.config
     differ = [part for part in PARTS if _about(found, part) != _about(wanted, part)]
     if found.prompt != wanted.prompt:
         # A prompt of another kind is another experiment, so its sizes do not matter either.
         differ = [part for part in differ if part != PROMPTER]
-    refused = [part for part in NEEDED[stage] if part in differ]
+    refused = [part for part in NEEDED[file.stage] if part in differ]
     if refused:
         raise WeightsError(
-            f"{path}: holds a network that does not fit into the recipe's: "
+            f"{file.path}: holds a network that does not fit into the recipe's: "
             f"its {refused[0]} is another."
         )
     if found.prompt != wanted.prompt:
         differ.append(PROMPTER)
-    taken = tuple(f"{part}." for part in parts if part not in differ)
+    taken = tuple(part for part in parts if part not in differ)
     return taken, tuple(part for part in parts if part in differ)
+
+
+def _differences(file: _File, config: SODiffConfig) -> tuple[str, ...]:
+    """What else a recipe has that a U-Net was not taught with; a sentence each.
+
+    Raises:
+        WeightsError: What it gives is of another kind.
+    """
+    found = file.config
+    if found.residual != config.residual:
+        given, asked = (
+            "what has to change" if residual else "all of the noise"
+            for residual in (found.residual, config.residual)
+        )
+        raise WeightsError(
+            f"{file.path}: this U-Net gives {given}, the recipe's {asked}; take "
+            f"network.residual={str(found.residual).lower()}, or start from a prior."
+        )
+    if found.regressor != config.regressor:
+        return (
+            f"{file.path}: this U-Net learned with network.regressor {found.regressor}, "
+            f"not {config.regressor}.",
+        )
+    return ()
+
+
+def _encoders(givers: Mapping[str, _File]) -> dict[str, str]:
+    """Whose words U-Net and SAIPE were taught, by role.
+
+    Raises:
+        UsageError: Tokens of one text encoder mean nothing to what reads those of another.
+    """
+    known = [givers[part] for part in (UNET, PROMPTER) if part in givers]
+    for file in known[1:]:
+        before, now = (each.encoders.get(TEXT_ENCODER) for each in (known[0], file))
+        if before and now and before != now:
+            raise UsageError(
+                f"{file.path}: this SAIPE gives the tokens of {now}, but the U-Net of "
+                f"{known[0].path} reads those of {before}; train one of them again."
+            )
+    return {role: name for file in known for role, name in file.encoders.items()}
 
 
 def _about(config: SODiffConfig, part: str) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restora.errors import OutputError, UsageError
+from restora.errors import OutputError
 from restora.images.atomic import write_atomically
 from restora.networks.catalogue import build
 from restora.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -20,9 +20,8 @@ from restora.training.curve import draw_curve
 from restora.training.data import PhotoStore
 from restora.training.ema import Ema
 from restora.training.methods import make_batches, make_task, make_validation
-from restora.training.recipe import DAGNRecipe
+from restora.training.same_run import TEXT_ENCODER, check_encoders, check_same_run
 from restora.training.sections import Recipe
-from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.tasks import Validation
 
 LATEST = "latest.pt"
@@ -30,7 +29,6 @@ BEFORE_DECAY = "before-decay.pt"  # where a longer training takes up the thread
 LOG = "log.jsonl"
 CURVE = "curve.svg"
 CHANCE = 1_000_003  # apart from the seeds of other trainings, which are small numbers
-FIXED = ("stage", "spectral_norm", "code_channels")  # of a DAGN's run: what is trained beside it
 
 
 class Trainer:
@@ -44,7 +42,13 @@ class Trainer:
         device: str = "cpu",
         compiled: bool = False,
         initial: dict[str, Tensor] | None = None,
+        encoders: Mapping[str, str] | None = None,
     ) -> None:
+        """See :func:`train`.
+
+        Raises:
+            UsageError: The weights to start from were taught the words of another encoder.
+        """
         settings = recipe.train
         torch.manual_seed(settings.seed)
         self.recipe = recipe
@@ -53,10 +57,19 @@ class Trainer:
         self.network = build(recipe.network)
         if initial is not None:
             self.network.load_state_dict(initial)
-        self.task = make_task(recipe, self.network, photos, compiled=compiled)
+        self.task = make_task(recipe, self.network, photos, device=device, compiled=compiled)
+        taught = encoders or {}
+        check_encoders(
+            taught,
+            self.task.encoders,
+            of="What is started from",
+            roles=(TEXT_ENCODER,),  # another captioner says the same in other words
+            instead="start from something else",
+        )
+        self.encoders = {**taught, **self.task.encoders}
         self.task.to(device)
         self.ema = Ema(self.network, settings.ema)
-        self.batches = make_batches(recipe, photos)
+        self.batches = make_batches(recipe, photos, device=device)
         self.step = 0
         self.seconds = 0.0
         self.history: tuple[str, ...] = ()
@@ -68,34 +81,13 @@ class Trainer:
         """Take up a checkpoint exactly where it stopped.
 
         Raises:
-            UsageError: It belongs to another network.
+            UsageError: It belongs to another network, stage or critic, or was taught the words of
+                another captioner or encoder.
+            WeightsError: It is not a checkpoint.
         """
         found = load_checkpoint(path)
-        if found.recipe.network != self.recipe.network:
-            raise UsageError(
-                f"{path.parent}: holds a run of another network; choose another folder."
-            )
-        if isinstance(self.recipe, DAGNRecipe) and isinstance(found.recipe, DAGNRecipe):
-            for key in FIXED:
-                was, is_ = (getattr(r.decoupling, key) for r in (found.recipe, self.recipe))
-                if was != is_:
-                    raise UsageError(
-                        f"{path.parent}: holds a run with decoupling.{key} {was}, not {is_}; "
-                        "choose another folder, and --start with that run."
-                    )
-        if isinstance(self.recipe, SODiffRecipe) and isinstance(found.recipe, SODiffRecipe):
-            was_stage, stage = found.recipe.sodiff.stage, self.recipe.sodiff.stage
-            if was_stage != stage:
-                raise UsageError(
-                    f"{path.parent}: holds a run of the stage {was_stage}, not {stage}; "
-                    "choose another folder, and --start with that run."
-                )
-        for role, wanted in self.task.encoders.items():
-            if found.encoders.get(role, wanted) != wanted:
-                raise UsageError(
-                    f"{path.parent}: was trained with the {role} {found.encoders[role]}, not "
-                    f"{wanted}; take that one, or choose another folder."
-                )
+        check_same_run(found, self.recipe, folder=path.parent)
+        check_encoders(found.encoders, self.task.encoders, of=str(path.parent))
         self.network.load_state_dict(found.network)
         self.ema.load(found.average)
         for part, group in zip(
@@ -104,6 +96,7 @@ class Trainer:
             group["scale"] = part["scale"]  # what the recipe says now
         self.task.optimiser.load_state_dict(found.optimiser)
         self.task.load_extra(found.companions, found.rival)
+        self.encoders = {**found.encoders, **self.task.encoders}
         self.step, self.seconds, self.history = found.step, found.seconds, found.history
         changes = _changes(found.recipe, self.recipe)
         if found.photos not in ("", self.photos):
@@ -122,7 +115,7 @@ class Trainer:
             network=self.network.state_dict(),
             average=self.ema.weights,
             optimiser=self.task.optimiser.state_dict(),
-            encoders=self.task.encoders,
+            encoders=self.encoders,
             **self.task.extra_state(),
         )
 
@@ -165,6 +158,7 @@ def train(
     device: str = "cpu",
     compiled: bool = False,
     initial: dict[str, Tensor] | None = None,
+    encoders: Mapping[str, str] | None = None,
     checkpoint_every_s: float = 120.0,
     report_every_s: float = 30.0,
     validate_every: int = 1000,
@@ -182,6 +176,7 @@ def train(
         device: ``"cpu"``, ``"cuda"`` ...
         compiled: Use ``torch.compile``.
         initial: Weights to start from instead of random ones, when there is no checkpoint.
+        encoders: Fingerprints of the captioner and encoders whose words those were taught, by role.
         checkpoint_every_s: Seconds between checkpoints.
         report_every_s: Seconds between rows of the log.
         validate_every: Steps between rows with a validation; the last step has one too.
@@ -193,14 +188,18 @@ def train(
 
     Raises:
         OutputError: ``out`` cannot be made.
-        UsageError: ``out`` holds a run of another network.
+        UsageError: ``out`` holds a run of another network, stage or critic; or it, or the weights
+            to start from, were taught the words of another captioner or encoder.
+        WeightsError: The checkpoint there is none.
     """
     end = time.monotonic() + budget_s
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{out}: the folder cannot be made ({error.strerror}).") from error
-    trainer = Trainer(recipe, photos, device=device, compiled=compiled, initial=initial)
+    trainer = Trainer(
+        recipe, photos, device=device, compiled=compiled, initial=initial, encoders=encoders
+    )
     if (out / LATEST).exists():
         trainer.resume(out / LATEST)
         _forget_after(out / LOG, trainer.step)

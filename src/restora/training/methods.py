@@ -26,7 +26,12 @@ class Batches(Protocol):
 
 
 def make_task(
-    recipe: Recipe, network: Network, photos: PhotoStore, *, compiled: bool = False
+    recipe: Recipe,
+    network: Network,
+    photos: PhotoStore,
+    *,
+    device: str = "cpu",
+    compiled: bool = False,
 ) -> Task:
     """The task of a recipe on its network, with fresh optimisers.
 
@@ -34,12 +39,13 @@ def make_task(
         recipe: What to train.
         network: The network of ``recipe.network``.
         photos: What it is trained on.
+        device: Where captioners and encoders run, if it needs any.
         compiled: Run it through ``torch.compile``.
     """
     if isinstance(recipe, SODiffRecipe):
         from restora.training.sodiff.stages import make_stage  # noqa: PLC0415 - needs diffusers
 
-        return make_stage(recipe, network, photos, compiled=compiled)
+        return make_stage(recipe, network, photos, device=device, compiled=compiled)
     if isinstance(recipe, DAGNRecipe) and isinstance(network, DAGN):
         return DAGNTask(recipe, network, compiled=compiled)
     assert isinstance(recipe, FBCNNRecipe)
@@ -47,12 +53,12 @@ def make_task(
     return FBCNNTask(recipe, network, compiled=compiled)
 
 
-def make_batches(recipe: Recipe, photos: PhotoStore) -> Batches:
+def make_batches(recipe: Recipe, photos: PhotoStore, *, device: str = "cpu") -> Batches:
     """What a recipe learns from: views of photos for SODiff's prompts, else pairs of patches."""
     if isinstance(recipe, SODiffRecipe) and recipe.sodiff.stage == "prompt":
         from restora.training.sodiff.stages import view_batches  # noqa: PLC0415 - needs diffusers
 
-        return view_batches(recipe, photos)
+        return view_batches(recipe, photos, device=device)
     return JpegPairs(
         photos,
         recipe.data,

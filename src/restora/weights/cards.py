@@ -66,6 +66,9 @@ class Card(BaseModel):
     first: str | None = Field(
         None, description="the weight that restores a picture before this one; None: none does"
     )
+    encoders: dict[str, str] = Field(
+        {}, description="fingerprints of captioner and text encoder whose words it was taught"
+    )
     training: Training
     scores: dict[str, dict[str, float]] = Field(
         description="measured through the command line: protocol and quality to PSNR in dB"

@@ -27,6 +27,16 @@ def test_the_right_noise_gives_the_clean_latent_at_every_timestep(step):
     assert torch.allclose(noise[2], by_hand, atol=1e-5)
 
 
+def test_the_schedule_keeps_its_precision_under_autocast(step):
+    clean, latent = torch.randn(6, 8, 4, 4), torch.randn(6, 8, 4, 4)
+    noise = step.noise_between(latent, clean, torch.eye(6))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(step.noise_between(latent, clean, torch.eye(6)), noise)
+        found = step.clean(latent, noise, torch.eye(6))
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, clean, atol=1e-5)
+
+
 def test_a_residual_step_that_gives_nothing_changes_nothing(sodiff_config):
     prior = sodiff_config.prior
     schedule = signal_and_noise(prior.schedule)
@@ -35,7 +45,14 @@ def test_a_residual_step_that_gives_nothing_changes_nothing(sodiff_config):
         torch.nn.init.zeros_(weight)
     latent = torch.randn(6, 8, 8, 8)
     with torch.no_grad():
-        assert torch.allclose(step(latent, torch.randn(6, 4, 24), torch.eye(6)), latent, atol=1e-5)
+        prompt = torch.randn(6, 4, 24)
+        assert torch.allclose(step(latent, prompt, torch.eye(6)), latent, atol=1e-5)
+        # What it gives is added, in units of each channel, whatever the timestep.
+        step.unit.copy_(torch.arange(8.0))
+        step.unet.conv_out.bias.fill_(0.1)
+        changed = step(latent, prompt, torch.eye(6)) - latent
+        wanted = 0.1 * torch.arange(8.0)[:, None, None].expand_as(changed)
+        assert torch.allclose(changed, wanted, atol=1e-4)
 
 
 def test_a_timestep_means_what_it_means_to_the_prior(step):
@@ -109,6 +126,26 @@ def test_merging_lora_changes_nothing_else(sodiff_raw):
         assert torch.allclose(again(picture)[0], plain(picture)[0], atol=1e-5)
     kinds = {name.rsplit(".lora_", 1)[0].rsplit(".", 1)[1] for name in names}
     assert {"to_q", "to_k", "to_v", "conv1", "conv2", "proj_in", "proj_out"} <= kinds
+
+
+def test_what_is_not_said_is_of_the_published_scale(sodiff_raw):
+    from restora.networks.sodiff import saipe, time_predictor
+    from restora.networks.sodiff.config import SODiffConfig
+
+    published = SODiffConfig()
+    assert published.saipe == saipe.PUBLISHED
+    assert published.predictor == time_predictor.PUBLISHED
+    given = SODiffConfig.model_validate(sodiff_raw | {"saipe": {"token_dim": 24}})
+    assert given.saipe == saipe.SAIPEConfig(token_dim=24)  # whose own sizes are compact
+
+
+def test_a_token_of_cave_is_of_whole_places(sodiff_raw):
+    from restora.networks.sodiff.config import SODiffConfig
+
+    sodiff_raw["saipe"]["side_px"] = 48
+    SODiffConfig.model_validate(sodiff_raw)
+    with pytest.raises(ValueError, match=r"saipe\.side_px is a multiple of 32, not 48"):
+        SODiffConfig.model_validate(sodiff_raw | {"prompt": "cave"})
 
 
 def test_tokens_must_fit(sodiff_raw):

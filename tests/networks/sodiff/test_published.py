@@ -1,5 +1,6 @@
 """SODiff at the scale of the paper: its sizes and costs, and the way of a prior's files."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -88,21 +89,23 @@ SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_l
 WIDTHS = (8, 8, 8, 8)
 
 
-def save_prior(folder, *, prediction="epsilon", widths=(8, 16)):
+def save_prior(folder, *, prediction="epsilon", widths=(8, 16), vae=None, unet=None, noise=None):
     """A prior of Stable Diffusion's classes and layout, as small as can be."""
     torch.manual_seed(1)
     AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=WIDTHS, latent_channels=4, norm_num_groups=4,
+        **{"block_out_channels": WIDTHS, "latent_channels": 4, "norm_num_groups": 4} | (vae or {}),
     ).save_pretrained(folder / "vae")  # fmt: skip
     UNet2DConditionModel(
         in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=widths,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=24, attention_head_dim=(2, 4), use_linear_projection=True,
-        norm_num_groups=4,
+        cross_attention_dim=24, use_linear_projection=True,
+        **{"attention_head_dim": (2, 4), "norm_num_groups": 4} | (unet or {}),
     ).save_pretrained(folder / "unet")  # fmt: skip
-    DDPMScheduler(prediction_type=prediction, **SCHEDULE).save_pretrained(folder / "scheduler")
+    DDPMScheduler(prediction_type=prediction, **SCHEDULE | (noise or {})).save_pretrained(
+        folder / "scheduler"
+    )
     return folder
 
 
@@ -189,6 +192,65 @@ def test_another_unet_is_refused(tmp_path):
     folder = save_prior(tmp_path, widths=(8, 24))
     with pytest.raises(WeightsError, match="its unet is another network than the recipe's"):
         gather([], small_recipe(folder))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"vae": {"scaling_factor": 0.13025}}, "vae has scaling_factor 0.13025, not 0.18215 as in"),
+        ({"vae": {"act_fn": "relu"}}, "its vae has act_fn relu, not silu"),
+        ({"vae": {"norm_num_groups": 2}}, "its vae has norm_num_groups 2, not 4"),
+        ({"unet": {"attention_head_dim": (4, 2)}}, "attention_head_dim [4, 2], not (2, 4)"),
+        ({"unet": {"attention_head_dim": 2}}, "its unet has attention_head_dim 2, not (2, 4)"),
+        ({"unet": {"center_input_sample": True}}, "its unet has center_input_sample True, not Fal"),
+        ({"unet": {"act_fn": "mish"}}, "its unet has act_fn mish, not silu"),
+        ({"noise": {"beta_end": 0.02}}, "its scheduler has beta_end 0.02, not 0.012"),
+        ({"noise": {"beta_schedule": "linear"}}, "its scheduler has beta_schedule linear, not sca"),
+        ({"noise": {"num_train_timesteps": 500}}, "num_train_timesteps 500, not 1000"),
+    ],
+)  # fmt: skip
+def test_a_prior_of_other_numbers_is_refused(tmp_path, changes, message):
+    """No shape of a weight tells them, and they would come out as another picture."""
+    folder = save_prior(tmp_path, **changes)
+    with pytest.raises(WeightsError, match=re.escape(message)):
+        gather([], small_recipe(folder))
+
+
+def test_every_number_that_differs_is_told(tmp_path):
+    folder = save_prior(tmp_path, noise={"beta_start": 0.001, "beta_end": 0.02})
+    with pytest.raises(WeightsError) as error:
+        gather([], small_recipe(folder))
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_one_number_of_heads_may_stand_for_all(tmp_path):
+    folder = save_prior(tmp_path, unet={"attention_head_dim": 2})
+    raw = small_recipe(folder).model_dump()
+    raw["network"]["prior"]["unet"]["heads"] = (2, 2)
+    assert gather([], parse_recipe(raw, name="small")).weights is not None
+
+
+def test_local_norms_are_not_in_such_a_folder(prior):
+    raw = small_recipe(prior).model_dump()
+    raw["network"]["prior"]["norm"] = "local"
+    with pytest.raises(WeightsError, match=r"has group norms: network\.prior\.norm is group"):
+        gather([], parse_recipe(raw, name="small"))
+
+
+def test_a_residual_step_starts_at_nothing(prior):
+    raw = small_recipe(prior).model_dump()
+    raw["network"] |= {"residual": True, "lora": None}
+    name = "step.unet.conv_out.weight"
+    start = gather([], parse_recipe(raw, name="small"))
+    assert not start.weights[name].any()
+    assert start.notes == (
+        f"{prior}: the last layer of this U-Net starts at nothing, for with network.residual it is "
+        "not noise that it is to give.",
+    )
+    raw["sodiff"]["stage"] = "prior"
+    start = gather([], parse_recipe(raw, name="small"))
+    assert start.weights[name].any()
+    assert start.notes == ()
 
 
 def test_an_empty_folder_is_refused(tmp_path):

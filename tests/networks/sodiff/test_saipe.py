@@ -1,14 +1,11 @@
-"""SAIPE and D_up: sizes, any picture, gradients, export."""
+"""SAIPE and D_up: sizes, any picture, gradients."""
 
-import numpy as np
-import onnxruntime
 import pytest
 import torch
 from pydantic import ValidationError
 
 from restora.networks.sodiff.reconstruction import Reconstruction
 from restora.networks.sodiff.saipe import PUBLISHED, SAIPE, SAIPEConfig
-from restora.training.tracing import Tracing, to_onnx
 
 SMALL = SAIPEConfig(
     side_px=64, channels=8, stem=4, stages=1, heads=2, performer_heads=2, performer_head_dim=4,
@@ -131,14 +128,3 @@ def test_what_does_not_fit_is_said(change, message):
 def test_other_shapes(change):
     network = SAIPE(SAIPEConfig(**{**SMALL.model_dump(), **change}))
     assert network(picture(1, 3, 64, 64)).shape == (1, 5, 12)
-
-
-@torch.no_grad()
-def test_the_exported_graph_says_the_same(small):
-    batch = {0: torch.export.Dim("batch")}
-    tracing = Tracing(small, (torch.zeros(2, 3, 64, 64),), (batch,), ["picture"], ["prompt"])
-    session = onnxruntime.InferenceSession(to_onnx(tracing).SerializeToString())
-    for count in (1, 3):
-        pictures = picture(count, 3, 64, 64)
-        (prompt,) = session.run(None, {"picture": pictures.numpy()})
-        assert np.abs(prompt - small(pictures).numpy()).max() < 1e-4

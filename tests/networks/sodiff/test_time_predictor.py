@@ -1,9 +1,7 @@
-"""The time predictor: sizes, choices with gradients, buckets, export."""
+"""The time predictor: sizes, choices with gradients, buckets."""
 
 import math
 
-import numpy as np
-import onnxruntime
 import pytest
 import torch
 from pydantic import ValidationError
@@ -17,7 +15,6 @@ from restora.networks.sodiff.time_predictor import (
     choose,
     pick,
 )
-from restora.training.tracing import OpenSizes, Tracing, to_onnx
 
 
 @pytest.fixture(scope="module")
@@ -157,21 +154,3 @@ def test_balance():
 def test_what_makes_no_sense_is_said(change, message):
     with pytest.raises(ValidationError, match=message):
         TimePredictorConfig(**change)
-
-
-@torch.no_grad()
-def test_the_exported_graph_says_the_same_at_any_size(small):
-    tracing = Tracing(
-        small,
-        (torch.zeros(2, 3, 24, 40),),
-        (OpenSizes().map(),),
-        ["picture"],
-        ["logits", "strength"],
-    )
-    session = onnxruntime.InferenceSession(to_onnx(tracing).SerializeToString())
-    for size in ((1, 3, 24, 24), (2, 3, 57, 101)):
-        picture = torch.rand(size, generator=noise())
-        for ours, theirs in zip(
-            small(picture), session.run(None, {"picture": picture.numpy()}), strict=True
-        ):
-            assert np.abs(ours.numpy() - theirs).max() < 1e-4

@@ -7,8 +7,12 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from restora.networks.prior import PriorConfig
+from restora.networks.sodiff.saipe import PUBLISHED as PUBLISHED_SAIPE
 from restora.networks.sodiff.saipe import SAIPEConfig
+from restora.networks.sodiff.time_predictor import PUBLISHED as PUBLISHED_PREDICTOR
 from restora.networks.sodiff.time_predictor import TimePredictorConfig
+
+CAVE_PX = 32  # to a side of a token of CODiff's prompt
 
 
 class LoRAConfig(BaseModel):
@@ -31,8 +35,12 @@ class SODiffConfig(BaseModel):
 
     channels: Literal[3] = Field(3, description="a colour model; gray pictures pass as neutral")
     prior: PriorConfig = PriorConfig()
-    saipe: SAIPEConfig = SAIPEConfig()
-    predictor: TimePredictorConfig = TimePredictorConfig()
+    saipe: SAIPEConfig = Field(
+        PUBLISHED_SAIPE, description="what it leaves out, where it is given, is compact"
+    )
+    predictor: TimePredictorConfig = Field(
+        PUBLISHED_PREDICTOR, description="what it leaves out, where it is given, is compact"
+    )
     prompt: Literal["saipe", "empty", "learned", "cave"] = Field(
         "saipe", description="what tells the U-Net what is in the picture"
     )
@@ -41,8 +49,8 @@ class SODiffConfig(BaseModel):
     )
     residual: bool = Field(
         False,
-        description="the U-Net gives what has to change instead of all of the noise, so that "
-        "a picture which lacks nothing needs nothing of it; ours",
+        description="the U-Net gives how the latent has to change instead of all of the noise, so "
+        "that a picture which lacks nothing needs nothing of it; ours",
     )
     regressor: str | None = Field(
         None,
@@ -72,4 +80,9 @@ class SODiffConfig(BaseModel):
             )
         if any(t >= self.prior.schedule.steps for t in self.candidates):
             raise ValueError(f"timesteps are below {self.prior.schedule.steps}")
+        if self.prompt == "cave" and self.saipe.side_px % CAVE_PX:
+            raise ValueError(
+                f"a token of the prompt cave is of {CAVE_PX}×{CAVE_PX} pixels: "
+                f"saipe.side_px is a multiple of {CAVE_PX}, not {self.saipe.side_px}"
+            )
         return self

@@ -21,7 +21,8 @@ from restora.networks.sodiff.one_step import OneStep
 from restora.networks.sodiff.prompts import PROMPTS
 from restora.networks.sodiff.time_predictor import TimePredictor, bucket, pick
 
-# Every linear map and convolution inside the U-Net, as the authors' next works have it.
+# Attention, feed-forward and convolutions of the U-Net, as the authors' next works have it; not its
+# first convolution, nor what embeds the timestep.
 LORA_TARGETS = (
     *("to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "ff.net.0.proj", "ff.net.2"),
     *("conv1", "conv2", "conv_shortcut", "conv_out", "downsamplers.0.conv", "upsamplers.0.conv"),

@@ -18,6 +18,7 @@ class OneStep(nn.Module):
     signal: Tensor
     noise: Tensor
     timesteps: Tensor
+    unit: Tensor
 
     def __init__(
         self,
@@ -32,11 +33,16 @@ class OneStep(nn.Module):
             unet: :class:`restora.networks.timed_unet.TimedUNet`.
             schedule: sqrt(abar) and sqrt(1 - abar) of every timestep.
             candidates: The K timesteps there are to choose from.
-            residual: Nothing from the U-Net leaves a latent as it is.
+            residual: The U-Net gives how the latent has to change, in parts of ``unit``, whatever
+                the timestep; nothing from it leaves a latent as it is.
         """
         super().__init__()
         self.residual = residual
         self.unet: Any = unet
+        if residual:
+            # What is lost differs tenfold from channel to channel. In its own unit each weighs
+            # alike, so that one rate suits the output of all.
+            self.register_buffer("unit", torch.ones(self.unet.config.in_channels))
         chosen = list(candidates)
         self.register_buffer("signal", schedule[0][chosen].clone(), persistent=False)
         self.register_buffer("noise", schedule[1][chosen].clone(), persistent=False)
@@ -56,20 +62,31 @@ class OneStep(nn.Module):
         """What the step takes for noise, (B, C, h, w)."""
         # Embedded timesteps are mixed, not the timesteps: by its number the sinusoid's slope
         # is useless at high frequency.
-        mixed = choice @ self.unet.sinusoids(self.timesteps).to(choice.dtype)
+        mixed = _mix(choice, self.unet.sinusoids(self.timesteps))
         found: Tensor = self.unet(latent, mixed, prompt, return_dict=False)[0]
-        return found + self.noise_between(latent, latent, choice) if self.residual else found
+        if not self.residual:
+            return found
+        return self.noise_between(latent, latent + found * self.unit[:, None, None], choice)
 
     def clean(self, latent: Tensor, noise: Tensor, choice: Tensor) -> Tensor:
         """``(latent - sqrt(1 - abar) noise) / sqrt(abar)`` at the chosen timestep of each."""
-        kept, mixed = (self._of(choice, each) for each in (self.signal, self.noise))
+        kept, mixed = self._gains(choice)
         return (latent - mixed * noise) / kept
 
     def noise_between(self, latent: Tensor, clean: Tensor, choice: Tensor) -> Tensor:
         """What would have to be taken for noise to get exactly ``clean``."""
-        kept, mixed = (self._of(choice, each) for each in (self.signal, self.noise))
+        kept, mixed = self._gains(choice)
         return (latent - kept * clean) / mixed
 
-    @staticmethod
-    def _of(choice: Tensor, values: Tensor) -> Tensor:
-        return (choice.float() @ values)[:, None, None, None]
+    def _gains(self, choice: Tensor) -> tuple[Tensor, Tensor]:
+        """sqrt(abar) and sqrt(1 - abar) of each, (B, 1, 1, 1), float32 whatever the latents are."""
+        kept, mixed = (_mix(choice, each[:, None]) for each in (self.signal, self.noise))
+        return kept[:, :, None, None], mixed[:, :, None, None]
+
+
+def _mix(choice: Tensor, values: Tensor) -> Tensor:
+    """What each chose (B, K) of values (K, E): (B, E), float32.
+
+    Not as a matrix product: autocast would make that one half precision.
+    """
+    return (choice.float()[:, :, None] * values.float()).sum(dim=1)

@@ -91,11 +91,7 @@ class TimePredictor(nn.Module):
         stem *= 8
 
     def look(self, picture: Tensor) -> Tensor:
-        """(B, 3, H, W) in 0-1, any size from 1x1, to features (B, C, h, w) before pooling.
-
-        A picture too large for one look is seen in windows whose origins keep the 8x8 grid; the
-        mean of all their features is what :meth:`heads` needs.
-        """
+        """(B, 3, H, W) in 0-1, any size from 1x1, to features (B, C, h, w) before pooling."""
         return cast(Tensor, self.blocks(self.stem(picture)))
 
     def heads(self, pooled: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,1 +1,1 @@
-"""The four stages of a SODiff: codec, prior, prompt, one step."""
+"""The five stages of a SODiff's training: codec, prior, prompt, predictor, one step."""

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from restora.networks.fbcnn import quality_to_strength
+from restora.networks.fbcnn import quality_to_strength, strength_to_quality
 from restora.networks.sodiff.network import SODiff
 from restora.networks.sodiff.time_predictor import bucket
 from restora.training.data import Batch
+from restora.training.sodiff.figures import thirds
 from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.tasks import Pairs, make_optimiser
 
@@ -44,10 +45,11 @@ class PredictorTask:
         half = self._settings.precision == "bf16"
         with torch.autocast(batch.clean.device.type, torch.bfloat16, enabled=half):
             logits, seen = self._look(batch.degraded)
-        told = bucket(strength[known], logits.shape[1])
+        told, count = bucket(strength[known], logits.shape[1]), len(strength)
+        choice = functional.cross_entropy(logits.float()[known], told, reduction="sum")
         parts = {
-            "quality": (seen.float()[known, 0] - strength[known]).abs().mean(),
-            "choice": functional.cross_entropy(logits.float()[known], told),
+            "quality": (seen.float()[known, 0] - strength[known]).abs().sum() / count,
+            "choice": choice / count,  # there may be none whose quality is known
         }
         loss = torch.stack(list(parts.values())).sum()
         self.optimiser.zero_grad(set_to_none=True)
@@ -61,22 +63,13 @@ class PredictorTask:
 
     @torch.no_grad()
     def monitor(self, network: SODiff, pairs: Pairs) -> dict[str, float]:
-        """Held out: the mean timestep of each quality in turn, as the pictures come."""
-        candidates = torch.tensor(network.config.predictor.candidates).float()
-        chosen, strengths = [], []
+        """Held out: the mean timestep of each quality in turn, and the quality that is seen."""
+        chosen, seen = [], []
         for _, compressed in pairs:
             logits, strength = network.predictor(compressed)
-            chosen.append(candidates[int(logits.argmax())])
-            strengths.append(strength[0, 0].cpu())
-        third = max(1, len(chosen) // 3)
-        figures = {}
-        for number in range(3):
-            some = slice(number * third, (number + 1) * third)
-            figures[f"timestep_{number}"] = float(torch.stack(chosen[some]).mean())
-            figures[f"quality_seen_{number}"] = float(
-                100 - 100 * torch.stack(strengths[some]).mean()
-            )
-        return figures
+            chosen.append(float(network.config.predictor.candidates[int(logits.argmax())]))
+            seen.append(float(strength_to_quality(strength)))
+        return thirds("timestep", chosen) | thirds("quality_seen", seen)
 
     def extra_state(self) -> dict[str, Any]:
         return {}

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -15,7 +17,7 @@ from restora.networks.prior import signal_and_noise
 from restora.networks.sodiff.network import SODiff
 from restora.training.data import Batch
 from restora.training.sodiff.recipe import SODiffRecipe
-from restora.training.sodiff.views import Views
+from restora.training.sodiff.words import Words
 from restora.training.tasks import Pairs, make_optimiser
 
 MONITORED = (100, 300, 500, 700)  # timesteps of the held-out figures
@@ -28,12 +30,12 @@ class PriorTask:
     validates = False
 
     def __init__(
-        self, recipe: SODiffRecipe, network: SODiff, views: Views, *, compiled: bool = False
+        self, recipe: SODiffRecipe, network: SODiff, words: Words, *, compiled: bool = False
     ) -> None:
         self.network = network
-        self.encoders = views.fingerprints
+        self.encoders = words.fingerprints
         self._recipe = recipe
-        self._tokens = torch.from_numpy(views.tokens[:, 0])  # of whole photos
+        self._tokens: NDArray[np.float16] = words.tokens[:, 0]  # of whole photos
         self._unet: Any = torch.compile(network.unet) if compiled else network.unet
         self._signal, self._noise = signal_and_noise(recipe.network.prior.schedule)
         parameters = [p for p in network.unet.parameters() if p.requires_grad]
@@ -41,7 +43,6 @@ class PriorTask:
 
     def to(self, device: str) -> None:
         self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._tokens = self._tokens.to(device)
         self._signal, self._noise = self._signal.to(device), self._noise.to(device)
 
     def step(self, batch: Batch, *, done: float) -> dict[str, Tensor]:  # noqa: ARG002 - no ramp
@@ -49,7 +50,7 @@ class PriorTask:
         with torch.no_grad():
             latent = self.network.codec.encode(batch.clean)
         timestep = torch.randint(len(self._signal), (len(latent),), device=latent.device)
-        tokens = self._tokens[batch.photo].float()
+        tokens = torch.from_numpy(self._tokens[batch.photo.cpu().numpy()]).to(latent)
         dropped = batch.dice < self._recipe.sodiff.prompt_drop
         tokens = torch.where(dropped[:, None, None], 0, tokens)
         half = self._recipe.train.precision == "bf16"

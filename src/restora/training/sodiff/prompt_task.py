@@ -6,6 +6,7 @@ picture; the forms and weights of both losses are ours.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +18,15 @@ from torch.nn import functional
 from restora.networks.sodiff.network import SODiff
 from restora.networks.sodiff.reconstruction import Reconstruction
 from restora.networks.sodiff.saipe import SAIPE
-from restora.semantics.lookup import load_captioner, load_text_encoder
+from restora.training.sodiff.copies import Copies
 from restora.training.sodiff.recipe import SODiffRecipe
-from restora.training.sodiff.views import CAPTION_PX, Views
+from restora.training.sodiff.views import planes, small_copy
+from restora.training.sodiff.words import CAPTION_PX, Describer, Words
 from restora.training.tasks import Pairs, make_optimiser
 
 INFONCE_TEMPERATURE = 0.07
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,35 +42,41 @@ class ViewBatch:
 class ViewBatches:
     """Views of different photos for each step, each saved at one of its qualities or clean."""
 
-    def __init__(self, views: Views, *, batch: int, seed: int) -> None:
-        self._views = views
-        self._batch = min(batch, len(views.tokens))
+    def __init__(
+        self, copies: Copies, words: Words, *, batch: int, seed: int, mirrored: bool = False
+    ) -> None:
+        """
+        Args:
+            copies: Of every view that there are words for.
+            words: What is said of them.
+            batch: B, or as many as there are photos.
+            seed: Of the draws.
+            mirrored: Half of the copies are mirrored: only where no words tell left from right.
+        """
+        self._copies, self._words = copies, words
+        self._batch = min(batch, len(copies))
         self._seed = seed
+        self._mirrored = mirrored
 
     def batch(self, step: int, *, device: str = "cpu") -> ViewBatch:
         """That of optimiser step ``step``."""
         rng = np.random.default_rng((self._seed, step))
-        copies = self._views.copies
+        copies, words = self._copies, self._words
         # Different photos, for two views of one may well deserve the same words.
         photos = rng.choice(len(copies), self._batch, replace=False)
-        views = rng.integers(copies.shape[1], size=self._batch)
-        saves = rng.integers(copies.shape[2], size=self._batch)
-        mirrored = rng.random(self._batch) < 0.5
-        pair = [copies[photos, views, number] for number in (np.zeros_like(saves), saves)]
+        views = rng.integers(len(copies.views), size=self._batch)
+        saves = rng.integers(1 + len(copies.qualities), size=self._batch)
+        mirrored = (rng.random(self._batch) < 0.5) & self._mirrored
+        pair = [copies.take(photos, views, number) for number in (np.zeros_like(saves), saves)]
         clean, degraded = (
-            _planes(np.where(mirrored[:, None, None, None], p[:, :, ::-1], p)) for p in pair
+            planes(np.where(mirrored[:, None, None, None], p[:, :, ::-1], p), device) for p in pair
         )
         return ViewBatch(
-            clean.to(device),
-            degraded.to(device),
-            torch.from_numpy(self._views.tokens[photos, views]).float().to(device),
-            torch.from_numpy(self._views.mask[photos, views]).to(device),
+            clean,
+            degraded,
+            torch.from_numpy(words.tokens[photos, views]).float().to(device),
+            torch.from_numpy(words.mask[photos, views]).to(device),
         )
-
-
-def _planes(copies: Any) -> Tensor:
-    """Bytes (B, S, S, 3) to (B, 3, S, S), 0-1."""
-    return torch.from_numpy(np.ascontiguousarray(copies)).permute(0, 3, 1, 2).float() / 255
 
 
 class PromptTask:
@@ -75,14 +85,20 @@ class PromptTask:
     validates = False
 
     def __init__(
-        self, recipe: SODiffRecipe, network: SODiff, views: Views, *, compiled: bool = False
+        self,
+        recipe: SODiffRecipe,
+        network: SODiff,
+        words: Words,
+        describer: Describer,
+        *,
+        compiled: bool = False,
     ) -> None:
         assert isinstance(network.prompter, SAIPE)
         self.network = network
-        self.encoders = views.fingerprints
+        self.encoders = words.fingerprints
         common = network.prompter.embedder.attention.bias
         if common is not None and not common.any():  # nothing learned: start at the mean text
-            common.data.copy_(torch.from_numpy(views.tokens.mean(axis=(0, 1), dtype=np.float32)))
+            common.data.copy_(torch.from_numpy(words.tokens.mean(axis=(0, 1), dtype=np.float32)))
         self._recipe = recipe
         self._saipe: Any = network.prompter
         self._run = torch.compile(self._look) if compiled else self._look
@@ -90,7 +106,9 @@ class PromptTask:
         parameters = [*network.prompter.parameters(), *self.reconstruction.parameters()]
         self.optimiser = make_optimiser([{"params": parameters, "scale": 1.0}], recipe.train)
         self._parameters = parameters
-        self._described: dict[bytes, Tensor] = {}  # held-out pictures' text
+        self._describer = describer
+        self._described: dict[bytes, Tensor] = {}  # tokens (T, D) of held-out pictures
+        self._told = False
 
     def to(self, device: str) -> None:
         for module in (self.network, self.reconstruction):
@@ -128,29 +146,28 @@ class PromptTask:
     @torch.no_grad()
     def monitor(self, network: SODiff, pairs: Pairs) -> dict[str, float]:
         """Held out: how often a picture's own caption is the nearest to its prompt of all."""
-        prompts, own = [], []
-        gallery: dict[bytes, Tensor] = {}
+        if self._describer.looks_up:
+            if not self._told:
+                _log.warning("Held-out pictures have no captions in files: no held_out_retrieval.")
+            self._told = True
+            return {}
+        prompts, keys, new = [], [], {}
         for clean, compressed in pairs:
-            key = clean.cpu().numpy().tobytes()
-            if key not in self._described:
-                self._described[key] = self._describe(clean)
-            gallery[key] = self._described[key]
-            own.append(list(gallery).index(key))
+            shown = clean[0].permute(1, 2, 0).mul(255).round().byte().cpu().numpy()
+            keys.append(shown.tobytes())
+            if keys[-1] not in self._described:
+                new[keys[-1]] = small_copy(shown, CAPTION_PX)
             prompts.append(network.prompter(compressed))
-        texts = torch.cat(list(gallery.values()))
-        found = retrieval(torch.cat(prompts), texts, torch.tensor(own, device=texts.device))
+        if new:
+            sentences = self._describer.caption(list(new.values()))
+            tokens, _ = self._describer.encode(sentences)
+            self._described.update(zip(new, torch.from_numpy(tokens), strict=True))
+            self._describer.unload()
+        gallery = list(dict.fromkeys(keys))
+        texts = torch.stack([self._described[key] for key in gallery]).to(prompts[0].device)
+        own = torch.tensor([gallery.index(key) for key in keys], device=texts.device)
+        found = retrieval(torch.cat(prompts), texts, own)
         return {"held_out_retrieval": float(found), "held_out_chance": 1 / len(texts)}
-
-    def _describe(self, clean: Tensor) -> Tensor:
-        """Tokens (1, T, D) of a clean picture's caption."""
-        section = self._recipe.sodiff
-        size = (CAPTION_PX, CAPTION_PX)
-        picture = functional.interpolate(clean, size, mode="bilinear", antialias=True)
-        shown = picture.cpu().permute(0, 2, 3, 1).contiguous().numpy()
-        words = load_captioner(section.captioner).caption(shown)
-        count = self._recipe.network.saipe.queries
-        encoder = load_text_encoder(section.text_encoder, max_tokens=count)
-        return torch.from_numpy(encoder.encode(words).tokens).to(clean.device)
 
     def extra_state(self) -> dict[str, Any]:
         return {"companions": self.reconstruction.state_dict(), "rival": {}}

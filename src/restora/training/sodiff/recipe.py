@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from restora.networks.sodiff.config import SODiffConfig
+from restora.networks.sodiff.critic import LATEST
 from restora.training.sections import Recipe, Section
 
+Above0 = Annotated[float, Field(gt=0)]
 Stage = Literal["codec", "prior", "prompt", "predictor", "one-step"]
 
 
 class SODiffSection(Section):
-    """SODiff alone: its four stages. Source: SODiff, digest of sections 3 to 7 of its figures.
+    """SODiff alone: its five stages. Source: SODiff, digest of sections 3 to 7 of its figures.
 
     The paper prints no weight of a loss; the defaults are those of its authors' next works.
     """
@@ -29,8 +31,10 @@ class SODiffSection(Section):
     captioner: str = Field("tags", description="who describes the clean photos")
     text_encoder: str = Field("minilm", description="whose tokens the prior reads")
     views: int = Field(4, ge=1, description="parts of each photo that get a caption, the whole too")
-    view_qualities: tuple[int, ...] = Field(
-        (5, 10, 20, 40, 80), description="qualities the small copies for the prompt are saved at"
+    view_qualities: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(
+        (5, 10, 20, 40, 80),
+        min_length=1,
+        description="qualities the small copies for the prompt are saved at",
     )
     kl_weight: float = Field(1e-6, ge=0, description="codec: pull of the latents to a unit normal")
     prompt_drop: float = Field(0.1, ge=0, le=1, description="prior: share that gets no text")
@@ -59,7 +63,7 @@ class SODiffSection(Section):
     balance_weight: float = Field(
         0.01, ge=0, description="one-step: KL of the mean choice to all alike, gone by 30 %"
     )
-    temperature: tuple[float, float] = Field(
+    temperature: tuple[Above0, Above0] = Field(
         (1.0, 0.3), description="of the Gumbel-softmax, first to last, falling over half the steps"
     )
     predictor_rate: float = Field(1.0, ge=0, description="of the predictor, in parts of train.lr")
@@ -79,4 +83,10 @@ class SODiffRecipe(Recipe):
             raise ValueError(f"data.patch_px is a multiple of {multiple_px} for this prior")
         if self.sodiff.stage == "prompt" and self.network.prompt != "saipe":
             raise ValueError("the stage prompt trains SAIPE: network.prompt is saipe")
+        steps, critic = self.network.prior.schedule.steps, self.sodiff.critic_weight > 0
+        if self.sodiff.stage == "one-step" and critic and steps <= LATEST:
+            raise ValueError(
+                f"the critic draws timesteps up to {LATEST}: "
+                f"network.prior.schedule.steps is above that, not {steps}"
+            )
         return self

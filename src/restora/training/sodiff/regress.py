@@ -16,22 +16,23 @@ from restora.networks.catalogue import build
 from restora.networks.fbcnn import FBCNN
 from restora.networks.sodiff.network import SODiff
 from restora.networks.weight_files import read_weights
-from restora.weights.registry import FOLDER
+from restora.weights.registry import FOLDER, MODELS
 
 
 def load_regressor(name: str) -> FBCNN:
     """A weight of FBCNN that ships, frozen.
 
     Raises:
-        UsageError: It is no colour weight of FBCNN.
+        UsageError: It is no colour weight of FBCNN that ships.
         WeightsError: It cannot be read.
     """
-    loaded = read_weights(FOLDER / f"{name}.json")
-    network = build(loaded.config)
-    if not isinstance(network, FBCNN) or loaded.config.channels != 3:
-        raise UsageError(f"network.regressor is a colour weight of FBCNN; {name} is not.")
-    network.load_state_dict(loaded.weights)
-    return network.eval().requires_grad_(False)
+    if any(name == model.color for model in MODELS):
+        loaded = read_weights(FOLDER / f"{name}.json")
+        network = build(loaded.config)
+        if isinstance(network, FBCNN):
+            network.load_state_dict(loaded.weights)
+            return network.eval().requires_grad_(False)
+    raise UsageError(f"network.regressor is a colour weight of FBCNN that ships; {name} is not.")
 
 
 class Restoring(nn.Module):
