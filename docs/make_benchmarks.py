@@ -162,6 +162,13 @@ SECTIONS = (
         f"jpeg-double --set live1 {DAGN}",
     ),
     _section(
+        "perceptual-live1",
+        "SODiff, to the eye",
+        "SODiff's protocol: quality 5, 10 and 20, whole colour pictures. What the columns are, and "
+        "how to score the same pictures with another toolbox: [perceptual.md](perceptual.md).",
+        "perceptual --set live1 --model fbcnn --model sodiff --variant tool",
+    ),
+    _section(
         "decoupling",
         "What DAGN's codes know",
         "A linear function of each code shall tell the quality a picture was saved at, or shall "

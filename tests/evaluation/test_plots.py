@@ -55,6 +55,8 @@ def test_cost_shows_what_ships(tmp_path):
 def test_points_of_what_ships_are_those_of_the_cards():
     points = {point.label: point for point in shipped_points("jpeg-gray", "live1", 10)}
     for model in MODELS:
+        if model.gray is None:
+            continue
         card = load_card(model.gray)
         assert points[model.gray].macs_per_pixel == card.macs_per_pixel
         assert points[model.gray].psnr == card.scores["jpeg-gray live1 blind"]["QF10"]

@@ -78,9 +78,10 @@ def train(
         torch.set_num_threads(threads)
     resolved = load_recipe(recipe, overrides=tuple(override))
     initial = None
+    encoders: dict[str, str] = {}
     if not (out / LATEST).exists():  # else the run goes on with its own weights
         found = gather(start, resolved)
-        initial = found.weights
+        initial, encoders = found.weights, dict(found.encoders)
         for note in found.notes:
             typer.echo(note, err=True)
     typer.echo(f"{resolved.name}: reading photos", err=True)
@@ -106,6 +107,7 @@ def train(
         device=device,
         compiled=compile,
         initial=initial,
+        encoders=encoders,
         validate_every=validate_every,
         report=report,
         stop=interrupted.is_set,

@@ -41,7 +41,7 @@ def changed(wishes: Wishes, **changes: object) -> Wishes:
 def _wrong(name: str, value: object) -> str:
     if name == "quality":
         return f"quality is 'auto' or a whole number from 1 to 100, not {value!r}."
-    whole = Wishes.model_fields[name].annotation is int
+    whole = Wishes.model_fields[name].annotation in (int, int | None)
     return f"{name} is {'a whole number' if whole else 'a text'}, not {value!r}."
 
 

@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from restora.networks.sodiff.network import SODiff
-from restora.networks.sodiff.prompts import EmptyPrompt, LearnedPrompt
 from restora.training.tracing import EXAMPLE_BATCH, OpenSizes, Tracing, example_picture
 
 # diffusers copies the features of larger batches before it enlarges them; a graph has one way only.
@@ -33,8 +32,6 @@ class PromptGraph(nn.Module):
         self.prompter = network.prompter
 
     def forward(self, picture: Tensor) -> Tensor:
-        if isinstance(self.prompter, EmptyPrompt | LearnedPrompt):  # the same for every picture
-            return cast(Tensor, self.prompter(picture[:1])).expand(picture.shape[0], -1, -1)
         return cast(Tensor, self.prompter(picture))
 
 

@@ -71,7 +71,8 @@ class Card(BaseModel):
     )
     training: Training
     scores: dict[str, dict[str, float]] = Field(
-        description="measured through the command line: protocol and quality to PSNR in dB"
+        description="measured through the command line: protocol and quality to PSNR in dB, or to "
+        "the score that the protocol's name ends in"
     )
 
     @field_validator("method")

@@ -21,7 +21,8 @@ FOLDER = Path(__file__).parent
 class Model:
     """What ``--model`` names: a gray and a colour weight of one method and size.
 
-    Those that ship have both; a weight given by path is one of them alone.
+    Regression models that ship have both; a diffusion model is of colour, and gray pictures pass
+    through it as neutral ones. A weight given by path is one alone.
     """
 
     name: str
@@ -47,6 +48,12 @@ MODELS: tuple[Model, ...] = (
         summary="JPEG repair guided by the whole picture: what compression changed, what it left",
         gray="dagn-gray-compact",
         color="dagn-color-compact",
+    ),
+    Model(
+        name="sodiff",
+        summary="one step of diffusion for JPEGs saved too hard for the others (quality 1-20)",
+        gray=None,
+        color="sodiff-compact",
     ),
 )
 DEFAULT_MODEL = "fbcnn"

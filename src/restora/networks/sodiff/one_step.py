@@ -22,7 +22,7 @@ class OneStep(nn.Module):
 
     def __init__(
         self,
-        unet: nn.Module,
+        unet: Any,
         schedule: tuple[Tensor, Tensor],
         candidates: tuple[int, ...],
         *,
