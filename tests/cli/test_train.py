@@ -94,7 +94,11 @@ def test_sodiff_starts_from_several_runs(recipe, started, train, tmp_path):
 def test_a_start_that_cannot_be_read_is_told(recipe, train, tmp_path):
     done = train(recipe(), "--start", tmp_path / "gone.pt")
     assert isinstance(done.exception, WeightsError)
-    done = train(recipe(), "--override", f"sodiff.prior_weights={tmp_path}")
+    named = ("--override", f"sodiff.prior_weights={tmp_path}")
+    done = train(recipe(), *named)
+    assert isinstance(done.exception, WeightsError)
+    assert "has group norms: network.prior.norm is group" in str(done.exception)
+    done = train(recipe(), *named, "--override", "network.prior.norm=group")
     assert isinstance(done.exception, WeightsError)
     assert "no vae of a prior can be read there" in str(done.exception)
 
