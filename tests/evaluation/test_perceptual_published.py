@@ -40,7 +40,7 @@ def test_the_slipped_cells_are_those_of_the_other_table():
 
 
 def test_counts_of_wins_over_the_table_it_leaves_out():
-    """44 of 45 cells over OSEDiff*, one of 45 over CODiff and one tie: as the digest counts."""
+    """44 of 45 cells over OSEDiff*, one of 45 over CODiff, and one tie."""
 
     def won(test_set, other):
         ours, theirs = (

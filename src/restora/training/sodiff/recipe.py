@@ -15,7 +15,7 @@ Stage = Literal["codec", "prior", "prompt", "predictor", "one-step"]
 
 
 class SODiffSection(Section):
-    """SODiff alone: its five stages. Source: SODiff, digest of sections 3 to 7 of its figures.
+    """SODiff alone: its five stages. Source: SODiff, its architecture figures.
 
     The paper prints no weight of a loss; the defaults are those of its authors' next works.
     """
