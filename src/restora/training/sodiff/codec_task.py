@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from restora.networks.prior import set_components
 from restora.networks.sodiff.network import SODiff
 from restora.training.data import Batch, JpegPairs, PhotoStore
+from restora.training.sodiff.plain_stage import PlainStage
 from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.tasks import Pairs, make_optimiser, pixel_loss
 
@@ -17,15 +16,12 @@ SCALE_PACE = 0.02  # how fast the latents' scale follows their spread
 COMPONENT_STEPS = 40  # batches of a training that components are found in
 
 
-class CodecTask:
+class CodecTask(PlainStage):
     """The VAE alone: pictures, compressed or not, drawn again; see ``training.tasks.Task``.
 
     No critic and no perceptual loss, unlike the published ones: here it is to lose nothing, since
     all that it loses is lost to restoration.
     """
-
-    validates = False
-    encoders: dict[str, str] = {}  # noqa: RUF012 - nobody adds to it
 
     def __init__(
         self,
@@ -71,9 +67,6 @@ class CodecTask:
             codec.scale.lerp_(1 / deviation.clamp_min(1e-3), SCALE_PACE)
         return {"pixel": pixel, "kl": kl, "deviation": mean.detach().std()}
 
-    def whole(self, network: SODiff) -> SODiff:
-        return network
-
     @torch.no_grad()
     def monitor(self, network: SODiff, pairs: Pairs) -> dict[str, float]:
         """PSNR of pictures drawn again, which bounds what restoration can reach."""
@@ -83,12 +76,6 @@ class CodecTask:
                 drawn = network.codec.decode(network.codec.encode(picture))
                 errors[name].append((drawn.clamp(0, 1) - picture).square().mean())
         return {k: float(-10 * torch.stack(v).log10().mean()) for k, v in errors.items()}
-
-    def extra_state(self) -> dict[str, Any]:
-        return {}
-
-    def load_extra(self, companions: dict[str, Tensor], rival: dict[str, Any]) -> None:
-        del companions, rival
 
 
 def _some(recipe: SODiffRecipe, photos: PhotoStore) -> Tensor:

@@ -17,15 +17,13 @@ from restora.networks.sodiff.network import SODiff
 from restora.networks.sodiff.time_predictor import bucket
 from restora.training.data import Batch
 from restora.training.sodiff.figures import thirds
+from restora.training.sodiff.plain_stage import PlainStage
 from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.tasks import Pairs, make_optimiser
 
 
-class PredictorTask:
+class PredictorTask(PlainStage):
     """The predictor alone; see :class:`restora.training.tasks.Task`."""
-
-    validates = False
-    encoders: dict[str, str] = {}  # noqa: RUF012 - nobody adds to it
 
     def __init__(self, recipe: SODiffRecipe, network: SODiff, *, compiled: bool = False) -> None:
         self.network = network
@@ -58,9 +56,6 @@ class PredictorTask:
         self.optimiser.step()
         return parts
 
-    def whole(self, network: SODiff) -> SODiff:
-        return network
-
     @torch.no_grad()
     def monitor(self, network: SODiff, pairs: Pairs) -> dict[str, float]:
         """Held out: the mean timestep of each quality in turn, and the quality that is seen."""
@@ -70,9 +65,3 @@ class PredictorTask:
             chosen.append(float(network.config.predictor.candidates[int(logits.argmax())]))
             seen.append(float(strength_to_quality(strength)))
         return thirds("timestep", chosen) | thirds("quality_seen", seen)
-
-    def extra_state(self) -> dict[str, Any]:
-        return {}
-
-    def load_extra(self, companions: dict[str, Tensor], rival: dict[str, Any]) -> None:
-        del companions, rival

@@ -16,6 +16,7 @@ from torch.nn import functional
 from restora.networks.prior import signal_and_noise
 from restora.networks.sodiff.network import SODiff
 from restora.training.data import Batch
+from restora.training.sodiff.plain_stage import PlainStage
 from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.sodiff.words import Words
 from restora.training.tasks import Pairs, make_optimiser
@@ -24,10 +25,8 @@ MONITORED = (100, 300, 500, 700)  # timesteps of the held-out figures
 SEED = 0
 
 
-class PriorTask:
+class PriorTask(PlainStage):
     """The U-Net alone, on the codec's latents; see :class:`restora.training.tasks.Task`."""
-
-    validates = False
 
     def __init__(
         self, recipe: SODiffRecipe, network: SODiff, words: Words, *, compiled: bool = False
@@ -76,9 +75,6 @@ class PriorTask:
         found = unet(kept * latent + mixed * noise, timestep, tokens, return_dict=False)[0]
         return functional.mse_loss(found.float(), noise)
 
-    def whole(self, network: SODiff) -> SODiff:
-        return network
-
     @torch.no_grad()
     def monitor(self, network: SODiff, pairs: Pairs) -> dict[str, float]:
         """Held-out error of the noise at a few timesteps, without text."""
@@ -92,9 +88,3 @@ class PriorTask:
                 nothing = latent.new_zeros(shape)
                 errors[name].append(self._miss(network.unet, latent, timestep, nothing, generator))
         return {name: float(torch.stack(each).mean()) for name, each in errors.items()}
-
-    def extra_state(self) -> dict[str, Any]:
-        return {}
-
-    def load_extra(self, companions: dict[str, Tensor], rival: dict[str, Any]) -> None:
-        del companions, rival

@@ -19,6 +19,7 @@ from restora.networks.sodiff.network import SODiff
 from restora.networks.sodiff.reconstruction import Reconstruction
 from restora.networks.sodiff.saipe import SAIPE
 from restora.training.sodiff.copies import Copies
+from restora.training.sodiff.plain_stage import PlainStage
 from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.sodiff.views import planes, small_copy
 from restora.training.sodiff.words import CAPTION_PX, Describer, Words
@@ -79,10 +80,8 @@ class ViewBatches:
         )
 
 
-class PromptTask:
+class PromptTask(PlainStage):
     """SAIPE and its reconstruction branch; see :class:`restora.training.tasks.Task`."""
-
-    validates = False
 
     def __init__(
         self,
@@ -139,9 +138,6 @@ class PromptTask:
         self.optimiser.step()
         own = torch.arange(len(prompt), device=prompt.device)
         return parts | {"retrieval": retrieval(prompt.detach(), batch.tokens, own)}
-
-    def whole(self, network: SODiff) -> SODiff:
-        return network
 
     @torch.no_grad()
     def monitor(self, network: SODiff, pairs: Pairs) -> dict[str, float]:
