@@ -35,7 +35,7 @@ def test_the_embedded_ones_by_name():
 @pytest.mark.parametrize(
     ("load", "message"),
     [
-        (load_image_encoder, "no image encoder 'nope'; there are lite0, lite2, clip:PATH."),
+        (load_image_encoder, "no image encoder 'nope'; there are lite0, lite2, clip:PATH,"),
         (load_text_encoder, "no text encoder 'nope'; there are minilm, clip:PATH, openclip:PATH."),
         (load_captioner, "no captioner 'nope'; there are tags, file:FOLDER, static:TEXT, empty,"),
     ],

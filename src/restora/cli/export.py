@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -85,22 +86,23 @@ def export(
         raise UsageError(f"--format is {', '.join(FORMATS)}, not {format!r}.")
     if released_names and format != "safetensors":
         raise UsageError("--released-names goes with --format safetensors.")
-    from restora.engine.batch import make_folder
     from restora.engine.models import DEFAULT_OVERLAP_PX
 
     path = Path(source)
     is_run = path.suffix == ".pt"
-    if is_run and format == "onnx" and not (title and data and trained_on):
-        raise UsageError("A run's card needs --title, --data and --trained-on.")
     if (int8_photos is None) != (validation is None):
         raise UsageError("An 8-bit form needs both --int8-photos and --validation.")
-    if not (is_run and format == "onnx") and (
-        data or trained_on or history or curve or bench or int8_photos
-    ):
-        raise UsageError(
-            "--data, --trained-on, --history, --curve, --bench and --int8-photos are for the card "
-            "of a run, so for a run's .pt and --format onnx."
-        )
+    _check_told(
+        is_run and format == "onnx",
+        needed=(title, data, trained_on),
+        told=(data, trained_on, history, curve, bench, int8_photos),
+    )
+    from restora.weights.registry import ENCODERS
+
+    if source in ENCODERS:
+        as_it_ships = format == "onnx" and not name and not title and overlap is None
+        _export_encoder(source, out, as_it_ships=as_it_ships, overwrite=overwrite)
+        return
     from restora.evaluation.report import read_report
     from restora.networks.catalogue import PROPER_NAMES, method_of
     from restora.networks.weight_files import write_safetensors
@@ -118,9 +120,7 @@ def export(
     stem = name or stem
     suffix = {"onnx": ".json", "onnx-whole": ".onnx", "safetensors": ".safetensors"}[format]
     target = out / f"{stem}{suffix}"
-    make_folder(out)
-    if target.exists() and not overwrite:
-        raise UsageError(f"{target} is there already; --overwrite replaces it.")
+    _make_room(target, overwrite=overwrite)
     if format == "safetensors":
         write_safetensors(target, loaded.config, loaded.weights, released=released_names)
     elif format == "onnx-whole":
@@ -161,6 +161,52 @@ def export(
         _tell(out, card)
         return
     typer.echo(f"{target}: {target.stat().st_size / 1e6:.2f} MB")
+
+
+def _check_told(run_card: bool, *, needed: Iterable[object], told: Iterable[object]) -> None:
+    """Refuse a run's card that would lack something, and what no other card takes.
+
+    Raises:
+        UsageError: The message names the options.
+    """
+    from restora.errors import UsageError
+
+    if run_card and not all(needed):
+        raise UsageError("A run's card needs --title, --data and --trained-on.")
+    if not run_card and any(told):
+        raise UsageError(
+            "--data, --trained-on, --history, --curve, --bench and --int8-photos are for the card "
+            "of a run, so for a run's .pt and --format onnx."
+        )
+
+
+def _export_encoder(name: str, out: Path, *, as_it_ships: bool, overwrite: bool) -> None:
+    """Make an image encoder that ships anew, from its package.
+
+    Raises:
+        UsageError: It is not wanted as it ships, or is there already.
+    """
+    from restora.errors import UsageError
+    from restora.training.image_encoders import export_image_encoder
+
+    if not as_it_ships:
+        raise UsageError(f"{name} is exported as it ships: with -o and --overwrite alone.")
+    _make_room(out / f"{name}.json", overwrite=overwrite)
+    _tell(out, export_image_encoder(name, out))
+
+
+def _make_room(target: Path, *, overwrite: bool) -> None:
+    """Make the folder a file goes to.
+
+    Raises:
+        UsageError: The file is there, and shall not be replaced.
+    """
+    from restora.engine.batch import make_folder
+    from restora.errors import UsageError
+
+    make_folder(target.parent)
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} is there already; --overwrite replaces it.")
 
 
 def _check_overlap(overlap: int | None) -> None:

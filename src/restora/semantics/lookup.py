@@ -10,12 +10,14 @@ from collections.abc import Iterable
 
 from restora.errors import UsageError
 from restora.semantics.blip import BlipCaptioner
+from restora.semantics.blip_vector import BlipVectorEncoder
 from restora.semantics.clip_image import ClipImageEncoder
 from restora.semantics.clip_text import ClipTextEncoder, OpenClipTextEncoder
 from restora.semantics.efficientnet_encoder import EfficientNetEncoder
 from restora.semantics.given_captions import EmptyCaptioner, FileCaptioner, StaticCaptioner
 from restora.semantics.llava import LlavaCaptioner
 from restora.semantics.minilm import MiniLMEncoder
+from restora.semantics.onnx_encoder import OnnxImageEncoder
 from restora.semantics.protocols import Captioner, ImageEncoder, TextEncoder
 from restora.semantics.tag_captioner import TagCaptioner
 
@@ -28,7 +30,7 @@ __all__ = [
     "load_text_encoder",
 ]
 
-IMAGE_ENCODERS = ("lite0", "lite2", "clip:PATH")
+IMAGE_ENCODERS = ("lite0", "lite2", "clip:PATH", "blip-vector:PATH", "blip-tokens:PATH")
 TEXT_ENCODERS = ("minilm", "clip:PATH", "openclip:PATH")
 CAPTIONERS = ("tags", "file:FOLDER", "static:TEXT", "empty", "blip:PATH", "llava:PATH")
 
@@ -38,15 +40,19 @@ def load_image_encoder(name: str, *, device: str = "cpu") -> ImageEncoder:
 
     Args:
         name: As :data:`IMAGE_ENCODERS` says; PATH is a folder or a hub id.
-        device: Where it runs, in PyTorch's words.
+        device: Where it runs, in PyTorch's words; lite0, which ships, always runs on the CPU.
 
     Raises:
         UsageError: There is no such encoder.
         InputError, MissingExtra, WeightsError: It cannot be loaded.
     """
     match _split(name, IMAGE_ENCODERS, "image encoder"):
+        case "lite0", _:
+            return OnnxImageEncoder("lite0")
         case "clip", source:
             return ClipImageEncoder(source, device=device)
+        case ("blip-vector" | "blip-tokens") as kind, source:
+            return BlipVectorEncoder(source, patches=kind == "blip-tokens", device=device)
         case size, _:
             return EfficientNetEncoder(size, device=device)
 

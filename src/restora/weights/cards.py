@@ -12,6 +12,8 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "fbcnn": ("encoder", "decoder"),
     "dagn": ("survey", "encoder", "decoder"),
     "sodiff": ("prompt", "predictor", "encoder", "decoder"),
+    "sr-diff": ("judge", "refiner", "denoiser"),
+    "image-encoder": ("encoder",),  # restores nothing: others read what it sees
 }
 
 
@@ -54,8 +56,8 @@ class Card(BaseModel):
     channels: int = Field(description="1 for gray, 3 for RGB")
     parameters: int
     macs_per_pixel: int = Field(
-        description="multiply-adds for each input pixel; SODiff's prompt, which costs the same for "
-        "a picture of any size, is not in it"
+        description="multiply-adds for each input pixel, of SR-Diff for each step; what costs the "
+        "same for a picture of any size, SODiff's prompt and SR-Diff's context, is not in it"
     )
     overlap_px: int = Field(description="overlap of tiles that hides their borders")
     licence: str
@@ -67,7 +69,9 @@ class Card(BaseModel):
         None, description="the weight that restores a picture before this one; None: none does"
     )
     encoders: dict[str, str] = Field(
-        {}, description="fingerprints of captioner and text encoder whose words it was taught"
+        {},
+        description="fingerprints of what told it about pictures when it was taught: captioner and "
+        "text encoder, or image encoder; of an image encoder, its own",
     )
     training: Training
     scores: dict[str, dict[str, float]] = Field(
@@ -81,6 +85,13 @@ class Card(BaseModel):
         if method not in PARTS:
             raise ValueError(f"this version knows {', '.join(PARTS)}, not {method!r}")
         return method
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What an SR-Diff undoes, as its recipe says; nothing for other methods."""
+        if self.method != "sr-diff":
+            return ()
+        return tuple(self.training.recipe.get("network", {}).get("tasks", ()))
 
     def parts(self, *, int8: bool = False) -> tuple[str, ...]:
         """What the files of one form are called under ``files``, in the order they run."""

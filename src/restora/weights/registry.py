@@ -58,6 +58,9 @@ MODELS: tuple[Model, ...] = (
 )
 DEFAULT_MODEL = "fbcnn"
 
+# Weights that ship and restore nothing: what they see in a picture is told to those that do.
+ENCODERS = ("lite0",)
+
 
 def find_model(name: str) -> Model:
     """The model of that name.
