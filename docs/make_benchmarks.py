@@ -187,6 +187,39 @@ SECTIONS = (
         "",
         "downstream --variant tool --variant 'tool model=dagn' --classifier lite2",
     ),
+    _section(
+        "sr-diff-made",
+        "SR-Diff: haze, rain, motion blur, low light",
+        "Six photos, damaged by another generator than the one it learned from. What is measured "
+        "how: [sr-diff.md](sr-diff.md#measured).",
+        "restoration --set made --seeds 3",
+    ),
+    _section(
+        "sr-diff-judged",
+        "SR-Diff, the task not told",
+        "As `restora restore --task auto` does it, which does nothing where it is not sure.",
+        "restoration --set made --judged",
+    ),
+    _section(
+        "sr-diff-synthetic",
+        "SR-Diff, LIVE1",
+        "Damaged by the generators it learned from.",
+        "restoration --set synthetic",
+    ),
+    _section("sr-diff-real", "SR-Diff, published pairs", "", "restoration --set real"),
+    _section(
+        "sr-diff-steps",
+        "SR-Diff by steps",
+        "On validation pictures.",
+        "restoration --set synthetic --clean cid22_val --limit 8 --compare-steps 1,4,10,20",
+    ),
+    _section(
+        "sr-diff-context",
+        "SR-Diff by what guides it",
+        "On validation pictures. An interval that holds 0 shows no difference.",
+        "context --clean cid22_val --seeds 2",
+    ),
+    _section("sr-diff-walk", "SR-Diff, the cost of a step", "", "walk", data=False),
     _section("speed", "Speed", "", "speed", data=False),
     _section("resources", "Time and memory by size", "", "resources", data=False),
 )

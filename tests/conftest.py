@@ -16,7 +16,7 @@ settings.load_profile("restora")
 def pytest_collection_modifyitems(items):
     """Whoever is first to need a SODiff's files has them made, and others may wait for that."""
     for item in items:
-        if "sodiff_card" in item.fixturenames:
+        if {"sodiff_card", "sr_diff_card"} & set(item.fixturenames):
             item.add_marker(pytest.mark.timeout(300))
 
 
@@ -196,3 +196,100 @@ def sodiff_card(sodiff_run, made_once):
         export_weight(sodiff_run, folder, title="t", data="d", device="c", overlap_px=128)
 
     return str(made_once("sodiff", make) / "tiny.json")
+
+
+@pytest.fixture(scope="session")
+def small_sr_diff():
+    """A small SR-Diff whose every part does something, and its sight of a place is narrow."""
+    import torch
+
+    from restora.networks.sr_diff.config import SRDiffConfig
+    from restora.networks.sr_diff.network import SRDiff
+
+    config = SRDiffConfig.model_validate(
+        {"tasks": ["dehaze", "derain", "deblur", "lowlight"], "encoder": "lite0",
+         "token_dim": 1280, "tokens": 50, "predicts": "clean",
+         "unet": {"width": 8, "multipliers": [1, 2], "blocks": 1, "unshuffle": 2, "stem_px": 3,
+                  "linear_attention": False, "self_attention": False, "norm": "layer",
+                  "modulated": True},
+         "refiner": {"form": "residual", "projected": 16, "hidden": 16, "layers": 1, "heads": 2}}
+    )  # fmt: skip
+    torch.manual_seed(0)
+    network = SRDiff(config).eval()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for value in network.parameters():
+            value.add_(0.05 * torch.randn(value.shape, generator=generator))
+        # Tokens that differ little between pictures shall still be told apart.
+        basis = network.refiner.basis
+        basis.copy_(torch.randn(basis.shape, generator=generator) / 16)
+        network.unet.out.weight.mul_(0.1)  # one that learned nothing must not go far
+    return network
+
+
+@pytest.fixture(scope="session")
+def sr_diff_card(small_sr_diff, made_once):
+    """A function to the path of its card, with its files and a judge that always sees one thing.
+
+    The judge's word is the name of a task or ``nothing``, and how sure it is.
+    """
+    import hashlib
+
+    from restora.networks.cost import count_macs_per_pixel
+    from restora.training.export import export_onnx
+    from restora.weights.cards import Card, Training, WeightFile
+
+    def make(folder):
+        for part in ("refiner", "denoiser"):
+            (folder / f"{part}.onnx").write_bytes(export_onnx(small_sr_diff, part))
+
+    made = made_once("sr-diff", make)
+    recipe = {"method": "sr-diff", "network": small_sr_diff.config.model_dump(mode="json")}
+    training = Training(recipe=recipe, data="d", device="c", steps=0, seconds=0)
+
+    def card(word="dehaze", share=0.9):
+        def write(folder):
+            files = {
+                "judge": _judge_that_says(word, share),
+                **{part: (made / f"{part}.onnx").read_bytes() for part in ("refiner", "denoiser")},
+            }
+            named = {}
+            for part, data in files.items():
+                (folder / f"tiny.{part}.onnx").write_bytes(data)
+                digest = hashlib.sha256(data).hexdigest()
+                named[part] = WeightFile(sha256=digest, size_bytes=len(data))
+            told = Card(
+                name="tiny", method="sr-diff", title="t", paper="p", channels=3, parameters=1,
+                macs_per_pixel=count_macs_per_pixel(small_sr_diff), overlap_px=128, licence="l",
+                files=named, training=training, scores={},
+            )  # fmt: skip
+            (folder / "tiny.json").write_text(told.model_dump_json())
+
+        return str(made_once(f"sr-diff-{word}-{share}", write) / "tiny.json")
+
+    return card
+
+
+def _judge_that_says(word, share):
+    """An ONNX file from views to the logits of ``nothing`` and four tasks, whatever they show."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    names = ["nothing", "dehaze", "derain", "deblur", "lowlight"]
+    shares = [share if name == word else (1 - share) / 4 for name in names]
+    logits = np.log(np.array([shares], np.float32))
+    views = helper.make_tensor_value_info("views", TensorProto.FLOAT, ["V", 3, 32, 32])
+    out = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 5])
+    nodes = [
+        helper.make_node("ReduceMean", ["views"], ["mean"], keepdims=0),
+        helper.make_node("Mul", ["mean", "zero"], ["none"]),
+        helper.make_node("Add", ["said", "none"], ["logits"]),
+    ]
+    kept = [
+        numpy_helper.from_array(logits, "said"),
+        numpy_helper.from_array(np.zeros((), np.float32), "zero"),
+    ]
+    graph = helper.make_graph(nodes, "judge", [views], [out], kept)
+    opset = [helper.make_opsetid("", 18)]
+    return onnx.helper.make_model(graph, opset_imports=opset, ir_version=10).SerializeToString()

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from restora.engine.restorer import Restorer, Result
+    from restora.engine.restorer import Restorer
+    from restora.engine.result import Result
     from restora.images import Picture
     from restora.jpeg import JpegFacts
 
@@ -28,10 +29,13 @@ def restore(
     *,
     quality: int | Literal["auto"] | None = None,
     strength: int = 100,
-    model: str = "fbcnn",
+    model: str | None = None,
+    task: str = "jpeg",
     constraint: str = "auto",
     ensemble: int = 1,
     seed: int | None = None,
+    steps: int | None = None,
+    samples: int = 1,
     salvage: bool = False,
 ) -> Result:
     """Restore one picture.
@@ -40,12 +44,17 @@ def restore(
         source: A path, or the bytes of a file.
         quality: The quality it was saved at, 1-100; None or ``"auto"`` reads or estimates it.
         strength: Share of the restoration that is applied, 0-100.
-        model: What ``restora models`` lists, or the path of a card or a checkpoint.
+        model: What ``restora models`` lists, or the path of a card or a checkpoint; None takes
+            the one that ships for the task.
+        task: ``"jpeg"``, ``"dehaze"``, ``"derain"``, ``"deblur"`` or ``"lowlight"``: what is
+            undone; ``"auto"`` lets a judge choose, and repairs a JPEG's artifacts first.
         constraint: ``"auto"``, ``"off"``, ``"soft"`` or ``"hard"``: how the result is held to the
             quantisation bins of the file.
         ensemble: 2, 4 or 8 takes the mean over so many views of the picture.
-        seed: Draws the latent of a diffusion model, a whole number from 0; None takes its mean,
-            which is the same every time.
+        seed: Draws the noise of a diffusion model, a whole number from 0. None is the same every
+            time too: it takes the mean of a latent, or 0 where a model cannot do without noise.
+        steps: Of a model that samples; None takes the number that is best for it.
+        samples: Of a model that samples; their mean is the result.
         salvage: Restore the part of a truncated file that decodes.
 
     Returns:
@@ -61,11 +70,14 @@ def restore(
     wishes = changed(
         Wishes(),
         model=model,
+        task=task,
         quality=quality,
         strength=strength,
         constraint=constraint,
         ensemble=ensemble,
         seed=seed,
+        steps=steps,
+        samples=samples,
     )
     return load().restore(source, wishes, salvage=salvage)
 

@@ -48,9 +48,9 @@ def test_variants_are_wishes_by_name():
         "Restora fbcnn, header tile_px=256",
     ]
     assert [variant.wishes for variant in found.values()] == [
-        Wishes(),
-        Wishes(strength=50),
-        Wishes(tile_px=256),
+        Wishes(model="fbcnn"),
+        Wishes(model="fbcnn", strength=50),
+        Wishes(model="fbcnn", tile_px=256),
     ]
     assert mode_notes(found)[2] == f"header: {MODES['header'].summary}."
 

@@ -13,9 +13,9 @@ from restora.engine.plan import (
     DEFAULT_CONSTRAINT,
     Machine,
     Wishes,
-    _choose_precision,
     make_plan,
 )
+from restora.engine.plan_needs import choose_precision
 from restora.errors import UsageError
 from restora.images import Picture, read_bytes
 from restora.jpeg import inspect
@@ -152,7 +152,7 @@ def test_the_constraint_and_why(jpeg):
     ],
 )
 def test_precision_follows_the_machine_and_the_cost(loss, machine, expected):
-    precision, why = _choose_precision(Wishes(), [WeightFacts(3, 64, loss)], machine)
+    precision, why = choose_precision(Wishes(), [WeightFacts(3, 64, loss)], machine)
     assert precision == expected
     assert why.startswith(f"precision {expected}")
 
@@ -176,7 +176,7 @@ def shaped(monkeypatch, **facts):
     def changed(weight):
         return dataclasses.replace(plain(weight), **facts)
 
-    monkeypatch.setattr("restora.engine.plan.weight_facts", changed)
+    monkeypatch.setattr("restora.engine.plan_needs.weight_facts", changed)
 
 
 @pytest.mark.parametrize(("multiple_px", "grid_px"), [(8, 16), (16, 16), (64, 64), (24, 48)])

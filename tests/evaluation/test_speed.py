@@ -10,13 +10,14 @@ from restora.evaluation import network_speed
 from restora.evaluation.network_speed import (
     PUBLISHED_NAME,
     forms_of,
+    jpeg_models,
     measure_networks,
     missing_exporter,
     published_size,
     shipped,
 )
 from restora.evaluation.speed import SpeedReport, markdown, measure_speed
-from restora.weights.registry import MODELS, Model, load_card
+from restora.weights.registry import Model, load_card
 
 TINY = {"widths": [4, 4], "blocks": [1, 1], "predictor_blocks": 1, "mlp": 4}
 
@@ -28,7 +29,7 @@ def test_all_that_ships_is_measured():
         progress=lambda *at: seen.append(at),
     )  # fmt: skip
     names = [row.name for row in report.networks]
-    for model in MODELS:
+    for model in jpeg_models():
         for weight in model.weights:
             row = report.networks[names.index(weight)]
             assert row.parameters == load_card(weight).parameters
@@ -38,7 +39,7 @@ def test_all_that_ships_is_measured():
             if sys.platform == "linux":
                 assert 1e6 < row.peak_bytes < 1e9
     assert {(row.model, row.kind) for row in report.tool} == {
-        (model.name, kind) for model in MODELS for kind in ("gray", "color")
+        (model.name, kind) for model in jpeg_models() for kind in ("gray", "color")
     }
     for row in report.tool:
         assert 0 < row.best_seconds_per_megapixel <= row.median_seconds_per_megapixel
@@ -52,10 +53,9 @@ def test_all_that_ships_is_measured():
 def test_a_sodiff_is_measured_like_the_others(sodiff_card, monkeypatch):
     """Its four graphs as one network, and the tool with it, in colour and gray."""
     card = load_card(sodiff_card)
-    for module in ("network_speed", "speed"):
-        monkeypatch.setattr(
-            f"restora.evaluation.{module}.MODELS", (Model(sodiff_card, "", None, sodiff_card),)
-        )
+    monkeypatch.setattr(
+        "restora.evaluation.network_speed.MODELS", (Model(sodiff_card, "", None, sodiff_card),)
+    )
     report = measure_speed(repeats=1, threads=1, published=False, megapixels=0.01, tile_px=64)
     (row,) = report.networks
     assert (row.name, row.parameters) == (card.name, card.parameters)

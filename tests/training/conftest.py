@@ -92,3 +92,37 @@ def sodiff_recipe(sodiff_raw):
         )  # fmt: skip
 
     return make
+
+
+@pytest.fixture
+def sr_diff_recipe():
+    """A function from a stage, and changes of its sections, to a tiny recipe."""
+
+    def make(stage, *, network=None, data=None, settings=None, **section):
+        return parse_recipe(
+            {
+                "name": "tiny-sr-diff", "method": "sr-diff",
+                "network": {
+                    "tasks": ["dehaze", "lowlight"], "encoder": "lite0", "token_dim": 1280,
+                    "tokens": 50, "predicts": "clean",
+                    "unet": {
+                        "width": 8, "multipliers": [1, 2], "blocks": 1, "stem_px": 3,
+                        "linear_attention": False, "self_attention": False, "head_dim": 8,
+                        "norm": "layer", "modulated": True,
+                    },
+                    "refiner": {
+                        "form": "residual", "projected": 8, "hidden": 16, "layers": 1, "heads": 2,
+                    },
+                    "judge": {"side_px": 32, "widths": [8, 8]},
+                } | (network or {}),
+                "data": {"patch_px": 16, "batch": 3} | (data or {}),
+                "train": {
+                    "steps": 8, "warmup_steps": 2, "decay_steps": 3,
+                    "ema": 0.0 if stage == "judge" else 0.9,
+                } | (settings or {}),
+                "srdiff": {"stage": stage, "variants": 1, "holdout": 0.0} | section,
+            },
+            name="tiny-sr-diff",
+        )  # fmt: skip
+
+    return make

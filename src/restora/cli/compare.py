@@ -63,6 +63,7 @@ def compare(
     corner = None if zoom is None else numbers(zoom, "--zoom")
     if corner is not None and (len(corner) != 2 or min(corner) < 0):
         raise UsageError(f"--zoom is two numbers from 0, X,Y, not {zoom!r}.")
+    _check_model(model)
     sheet_path = out or Path(f"{file.stem}-compare.png")
     if sheet_path.suffix.lower() != ".png":
         raise UsageError(f"{sheet_path}: the sheet is a PNG; its name ends in .png.")
@@ -115,6 +116,19 @@ def compare(
         f"first result {first_s:.2f} s, each further setting {sum(seconds) / len(seconds):.2f} s",
         err=True,
     )
+
+
+def _check_model(model: str) -> None:
+    """Refuse a model that no quality changes.
+
+    Raises:
+        UsageError: It is one, or there is no such model.
+    """
+    from restora.engine.models import resolve_model, tasks_of
+    from restora.errors import UsageError
+
+    if tasks_of(resolve_model(model)):
+        raise UsageError(f"compare tries quality settings, which {model} does not look at.")
 
 
 def _check_place(path: Path, *, overwrite: bool) -> None:

@@ -1,11 +1,24 @@
-"""``restora inspect``: what a JPEG file itself knows."""
+"""``restora inspect``: what a JPEG file itself knows, and what any picture seems to need."""
 
 from __future__ import annotations
 
+import json as json_module
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from restora.errors import RestoraError, WeightsError
+
+if TYPE_CHECKING:
+    from restora.engine.judge import Judgement
+    from restora.images import Picture
+
+# 0.8 GB in memory; `restora inspect` takes files of any size, bombs among them.
+MOST_PIXELS = 64_000_000
+JUDGE = "sr-diff-compact"
 
 
 def inspect(
@@ -15,27 +28,107 @@ def inspect(
     history: Annotated[
         bool, typer.Option(help="Decode the picture and look for an earlier save.")
     ] = True,
+    task: Annotated[
+        bool, typer.Option(help="Decode the picture and judge which repair it needs.")
+    ] = True,
+    judge: Annotated[
+        str, typer.Option(hidden=True, help="Weight that judges: a name or a card.")
+    ] = JUDGE,
     json: Annotated[bool, typer.Option("--json", help="One JSON line a file on stdout.")] = False,
 ) -> None:
-    """Tell what JPEG files know: quality, earlier saves, tables, sampling, metadata, damage."""
-    from restora.errors import RestoraError
-    from restora.images import read_file
-    from restora.jpeg import inspect as inspect_bytes
+    """Tell what JPEG files know: quality, earlier saves, tables, sampling, metadata, damage.
 
+    Of any picture it tells what it seems to need: against haze, rain, motion blur or low light.
+    """
+    from restora.images import read_file
+
+    look = _judge_of(judge) if task else _unjudged
     failed = False
     for file in files:
         try:
-            facts = inspect_bytes(read_file(file), name=str(file), history=history)
+            data = read_file(file)
+            told, rows = _told(data, name=str(file), history=history, look=look)
         except RestoraError as error:
             typer.echo(f"restora: {error}", err=True)
             failed = True
             continue
         if json:
-            typer.echo(facts.model_dump_json())
+            typer.echo(json_module.dumps(told))
         else:
-            _print_lines(str(file), facts.rows())
+            _print_lines(str(file), rows)
     if failed:
         raise typer.Exit(1)
+
+
+Look = Callable[["Picture"], "Judgement | None"]
+
+
+def _told(
+    data: bytes, *, name: str, history: bool, look: Look
+) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """What is told of a file: for programs, and for people.
+
+    Raises:
+        InputError: It is no picture, or one so damaged that nothing can be told.
+    """
+    from restora.images import read_bytes
+    from restora.jpeg import inspect as inspect_bytes
+    from restora.jpeg.sniff import READABLE, sniff
+
+    kind = sniff(data)
+    if kind in READABLE and kind != "JPEG":
+        picture = read_bytes(data, name=name)
+        told: dict[str, Any] = {
+            "file_size_bytes": len(data),
+            "width_px": picture.width_px,
+            "height_px": picture.height_px,
+            "format": kind,
+            "remarks": list(picture.notes),
+        }
+        rows = [
+            ("Size", f"{picture.width_px} × {picture.height_px} pixels"),
+            ("Format", f"{READABLE[kind]}: no JPEG, so nothing tells how it was saved"),
+            *(("Remark", note) for note in picture.notes),
+        ]
+        judgement = look(picture)
+    else:
+        facts = inspect_bytes(data, name=name, history=history)
+        told, rows, judgement = facts.model_dump(mode="json"), facts.rows(), None
+        if look is not _unjudged and facts.enough_data and not facts.truncated:
+            with suppress(RestoraError):  # its facts are told all the same
+                judgement = look(read_bytes(data, name=name, max_pixels=MOST_PIXELS))
+    told["task"] = None
+    if judgement is not None:
+        told["task"] = {
+            "name": judgement.task,
+            "confidence": round(judgement.confidence, 4),
+            "shares": {task: round(share, 4) for task, share in judgement.shares.items()},
+        }
+        rows = [*rows, ("Seems to need", _need(judgement, jpeg=kind == "JPEG"))]
+    return told, rows
+
+
+def _need(judgement: Judgement, *, jpeg: bool) -> str:
+    if judgement.task is not None:
+        return f"{judgement.task} ({100 * judgement.confidence:.0f} % sure)"
+    perhaps = judgement.perhaps
+    if perhaps is not None:
+        return f"perhaps {perhaps} ({100 * judgement.shares[perhaps]:.0f} % sure)"
+    return "nothing besides JPEG repair" if jpeg else "nothing"
+
+
+def _judge_of(weight: str) -> Look:
+    """What judges pictures; where its weight is missing, all are left unjudged."""
+    from restora.engine.judge import TaskJudge
+
+    try:
+        return TaskJudge(weight)
+    except WeightsError:
+        return _unjudged
+
+
+def _unjudged(picture: Picture) -> Judgement | None:  # noqa: ARG001
+    return None
 
 
 def _print_lines(title: str, rows: list[tuple[str, str]]) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from restora.cli.bench import bench
 from restora.cli.compare import compare
+from restora.cli.data import data
 from restora.cli.export import export
 from restora.cli.inspect import inspect
 from restora.cli.models import models
@@ -26,6 +27,7 @@ app = typer.Typer(
 for verb in (restore, compare, inspect, models, train, export):
     app.command()(verb)
 app.add_typer(bench)
+app.add_typer(data)
 
 
 @app.callback(invoke_without_command=True)

@@ -46,10 +46,11 @@ def models(
         default = " (default)" if model.name == DEFAULT_MODEL else ""
         typer.echo(f"{model.name}{default}: {model.summary}")
         for card in found[model.name]:
+            each = " and step" if card.tasks else ""
             typer.echo(
                 f"  {card.name}: {card.title}; {card.parameters / 1e6:.2f} M weights, "
                 f"{card.size_bytes() / 1e6:.1f} MB, {card.macs_per_pixel / 1000:.0f} thousand "
-                f"multiply-adds a pixel, {card.licence}"
+                f"multiply-adds a pixel{each}, {card.licence}"
             )
             for protocol, scores in card.scores.items():
                 typer.echo(f"    {protocol}: {_row(scores)}")
@@ -77,8 +78,11 @@ def _facts(card: Card) -> Iterator[str]:
     yield f"{card.name}: {card.title}"
     yield f"  paper: {card.paper}"
     yield f"  takes: {'gray' if card.channels == 1 else 'colour'} pictures"
+    if card.tasks:
+        yield f"  tasks: {', '.join(card.tasks)}"
     yield f"  weights: {card.parameters:,}"
-    yield f"  multiply-adds a pixel: {card.macs_per_pixel:,}"
+    each = " and step" if card.tasks else ""
+    yield f"  multiply-adds a pixel{each}: {card.macs_per_pixel:,}"
     yield f"  tiles overlap: {card.overlap_px} px"
     for part, file in card.files.items():
         yield f"  file: {card.name}.{part}.onnx, {file.size_bytes / 1e6:.2f} MB"

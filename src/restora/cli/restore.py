@@ -24,10 +24,20 @@ def restore(
         str, typer.Option(help="Quality the file was saved at: auto, or 1-100. Lower is stronger.")
     ] = "auto",
     strength: Annotated[int, typer.Option(help="Share of the repair to apply, 0-100.")] = 100,
-    model: Annotated[
+    task: Annotated[
         str,
-        typer.Option(help="Model of `restora models`, or a card (.json), .safetensors or .pth."),
-    ] = "fbcnn",
+        typer.Option(
+            help="What to undo: jpeg, dehaze, derain, deblur, lowlight, or auto: a judge looks, "
+            "and a JPEG's artifacts come first."
+        ),
+    ] = "jpeg",
+    model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="Model of `restora models`, or a card (.json), .safetensors or .pth. Default: "
+            "fbcnn for jpeg, else sr-diff."
+        ),
+    ] = None,
     constraint: Annotated[
         str,
         typer.Option(help="Hold the result to the file's quantisation: auto, off, soft or hard."),
@@ -42,6 +52,13 @@ def restore(
         Optional[int],  # noqa: UP045
         typer.Option(help="Diffusion models: draw the result by this number, not the likeliest."),
     ] = None,
+    steps: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="sr-diff: steps to a result; fewer are faster. Default: the model's."),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option(help="sr-diff: take the mean of so many results: truer, slower, softer.")
+    ] = 1,
     format: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(help="png, jpeg, tiff, webp, avif, or same as the input. Folders: png."),
@@ -94,6 +111,7 @@ def restore(
     check_output(format, bits, jpeg_quality)
     wishes = Wishes(
         model=model,
+        task=task,
         quality=parse_quality(quality),
         strength=strength,
         tile_px=tile,
@@ -101,6 +119,8 @@ def restore(
         ensemble=ensemble,
         precision=precision,
         seed=seed,
+        steps=steps,
+        samples=samples,
     ).checked()
     found = find_jobs(inputs, out, format=format, in_place=in_place)
     restorer = Restorer(device=device, threads=share_threads(jobs))

@@ -29,7 +29,8 @@ def train(
     validation: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
-            help="Folder of clean pictures to score on; never a test set.", readable=False
+            help="Folder of clean pictures to score on, or of val pairs; never a test set.",
+            readable=False,
         ),
     ] = None,
     override: Annotated[
@@ -39,8 +40,8 @@ def train(
         list[Path],
         typer.Option(
             help="Weights to start from instead of at random: a card, .onnx, .safetensors, the "
-            "authors' .pth, or a run's .pt. SODiff takes several: the first gives all, each later "
-            "run the part its stage trained.",
+            "authors' .pth, or a run's .pt. SODiff and SR-Diff take several: the first gives all, "
+            "each later run the part its stage trained.",
             readable=False,
         ),
     ] = [],  # noqa: B006 - typer copies it

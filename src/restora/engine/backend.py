@@ -17,7 +17,18 @@ SMALLEST_TILE_PX = 128  # that Wishes take
 Floats = NDArray[np.float32]
 Guidance = Any  # what a backend makes of a whole picture; nobody else looks inside
 Check = Callable[[], None]  # called now and then in long work; may raise
-Draw = Callable[[tuple[int, ...]], Floats]  # noise for latents (N, C, h, w) of some tiles
+
+
+class Draw(Protocol):
+    """Gives normal noise for some tiles."""
+
+    def __call__(self, shape: tuple[int, ...], number: int = 0, /) -> Floats:
+        """Noise for the places of those tiles, or of their latents.
+
+        Args:
+            shape: (N, C, h, w) of what it is for; h and w divide the sides of a tile.
+            number: Which of many independent fields. The same one gives the same again.
+        """
 
 
 @dataclass(frozen=True)
@@ -78,8 +89,8 @@ class Backend(Protocol):
             tiles: (N, H, W, C), 0-1, H and W multiples of 16.
             guidance: What :meth:`survey` makes of the picture that the tiles are of. None: each
                 tile is a whole picture. Networks that survey nothing ignore it.
-            draw: Gives the noise that latents of these tiles are drawn with; None takes their
-                mean. Networks that draw nothing ignore it.
+            draw: Gives the noise that these tiles or their latents are drawn with; None takes
+                their mean. Networks that draw nothing ignore it.
 
         Raises:
             MemoryLimit: The tiles do not fit into memory.

@@ -9,6 +9,7 @@ from restora.engine.backend import Backend, Check, Draw, Encoded, Floats, Guidan
 from restora.engine.backend_torch_dagn import DagnTorchBackend
 from restora.engine.backend_torch_place import Place, shape_of, to_array
 from restora.engine.backend_torch_sodiff import SodiffTorchBackend
+from restora.engine.backend_torch_sr_diff import SrDiffTorchBackend
 from restora.networks.catalogue import NetworkConfig
 from restora.networks.dagn import DAGNConfig
 from restora.networks.fbcnn import (
@@ -18,6 +19,7 @@ from restora.networks.fbcnn import (
     strength_to_quality,
 )
 from restora.networks.sodiff.config import SODiffConfig
+from restora.networks.sr_diff.config import SRDiffConfig
 
 
 def open_torch(
@@ -29,6 +31,8 @@ def open_torch(
         MissingExtra: The network needs a library that is not installed.
         UsageError: There is no such device here.
     """
+    if isinstance(config, SRDiffConfig):
+        return SrDiffTorchBackend(config, weights, device=device, half=half)
     if isinstance(config, SODiffConfig):
         return SodiffTorchBackend(config, weights, device=device, half=half)
     if isinstance(config, DAGNConfig):

@@ -102,10 +102,10 @@ def _unview(tiles: Floats, number: int) -> Floats:
 def _draw_view(draw: Draw, number: int) -> Draw:
     """The noise of tiles, turned with them."""
 
-    def turned(shape: tuple[int, ...]) -> Floats:
+    def turned(shape: tuple[int, ...], field: int = 0) -> Floats:
         count, channels, height, width = shape
         upright = (width, height) if number & 4 else (height, width)
-        noise = np.moveaxis(draw((count, channels, *upright)), 1, 3)
+        noise = np.moveaxis(draw((count, channels, *upright), field), 1, 3)
         return np.moveaxis(_view(noise, number), 3, 1)
 
     return turned

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from restora.engine.backend import Backend, Guidance
 from restora.engine.tiles import GRID_PX, lay_grid
+
+if TYPE_CHECKING:
+    from restora.engine.judge import Judgement
 
 WINDOW_PX = 256
 WINDOWS = 4
@@ -23,11 +27,13 @@ class Seen:
         quality: 1-100.
         guidance: What it tells every tile, where the network surveys whole pictures.
         choice: Which of its timesteps it takes, where it has any.
+        judged: What it needs besides, where that was to be judged.
     """
 
     quality: float
     guidance: Guidance | None = None
     choice: int | None = None
+    judged: Judgement | None = None
 
 
 def look_at(pixels: NDArray[np.float32], backend: Backend) -> Seen:

@@ -8,14 +8,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import ValidationError
+
 from restora._optional import require
 from restora.engine.backend import Backend
 from restora.engine.backend_ort import OrtBackend
 from restora.engine.backend_ort_dagn import DagnOrtBackend
 from restora.engine.backend_ort_sodiff import SodiffOrtBackend
+from restora.engine.backend_ort_sr_diff import SrDiffOrtBackend
+from restora.engine.backend_sr_diff import DEFAULT_STEPS
 from restora.engine.tiles import GRID_PX
 from restora.errors import UsageError, WeightsError
 from restora.networks.sodiff.buckets import CANDIDATES
+from restora.networks.sr_diff.tasks import Task
+from restora.weights.cards import Card
 from restora.weights.registry import (
     FOLDER,
     Model,
@@ -26,6 +32,7 @@ from restora.weights.registry import (
 )
 
 if TYPE_CHECKING:
+    from restora.networks.sr_diff.config import SRDiffConfig
     from restora.networks.weight_files import Loaded
 
 Precision = Literal["float", "half", "int8"]
@@ -56,6 +63,9 @@ class WeightFacts:
         multiple_px: Sides of a tile are multiples of this.
         local: What it makes of a place depends on no more than the overlap around it. Else a
             picture comes out a little different for every way to cut it into tiles.
+        tasks: What it undoes, where it is one that samples; others repair JPEG artifacts.
+        steps: That it takes to a sample where nobody asks for a number, 0 if it does not sample.
+        most_steps: That it can be asked for.
     """
 
     channels: int
@@ -66,6 +76,9 @@ class WeightFacts:
     first: str | None = None
     multiple_px: int = GRID_PX
     local: bool = True
+    tasks: tuple[Task, ...] = ()
+    steps: int = 0
+    most_steps: int = 0
 
 
 def resolve_model(name: str) -> Model:
@@ -98,6 +111,8 @@ def resolve_model(name: str) -> Model:
 def weight_facts(weight: str) -> WeightFacts:
     """What is known of a weight: the name of one that ships, or a path."""
     if _is_torch(weight):
+        from restora.networks.sr_diff.config import SRDiffConfig  # noqa: PLC0415 - rarely needed
+
         config = _read(weight).config
         facts = WeightFacts(
             config.channels,
@@ -106,13 +121,22 @@ def weight_facts(weight: str) -> WeightFacts:
             first=getattr(config, "regressor", None),
             multiple_px=config.multiple_px,
         )
+        if isinstance(config, SRDiffConfig):
+            return _sampler_facts(facts, config)
         diffuses = hasattr(config, "candidates")
         return _diffusion_facts(facts, config.model_dump(mode="json")) if diffuses else facts
     card = load_card(weight)
     facts = WeightFacts(card.channels, card.overlap_px, card.int8_loss_db, first=card.first)
+    if card.method == "sr-diff":
+        return _sampler_facts(facts, _sr_diff_config(card))
     if card.method != "sodiff":
         return facts
     return _diffusion_facts(facts, card.training.recipe.get("network", {}))
+
+
+def tasks_of(model: Model) -> tuple[Task, ...]:
+    """What a model undoes; nothing if it repairs JPEG artifacts."""
+    return weight_facts(model.weights[0]).tasks
 
 
 def first_facts(weight: str, first: str) -> WeightFacts:
@@ -158,6 +182,33 @@ def _diffusion_facts(facts: WeightFacts, network: Mapping[str, Any]) -> WeightFa
     )
 
 
+def _sampler_facts(facts: WeightFacts, config: SRDiffConfig) -> WeightFacts:
+    """With those that an SR-Diff's configuration tells."""
+    unet = config.unet
+    return replace(
+        facts,
+        multiple_px=config.multiple_px,
+        local=unet.norm == "layer" and not (unet.linear_attention or unet.self_attention),
+        tasks=config.tasks,
+        steps=min(DEFAULT_STEPS, config.sde.steps),
+        most_steps=config.sde.steps,
+    )
+
+
+def _sr_diff_config(card: Card) -> SRDiffConfig:
+    """An SR-Diff's configuration, as its card holds it.
+
+    Raises:
+        WeightsError: It does not hold one.
+    """
+    from restora.networks.sr_diff.config import SRDiffConfig  # noqa: PLC0415 - rarely needed
+
+    try:
+        return SRDiffConfig.model_validate(card.training.recipe.get("network"))
+    except ValidationError as error:
+        raise WeightsError(f"The card of {card.name} describes no SR-Diff. ({error})") from error
+
+
 def open_backend(weight: str, *, device: str, threads: int, precision: Precision) -> Backend:
     """Load a weight.
 
@@ -174,6 +225,9 @@ def open_backend(weight: str, *, device: str, threads: int, precision: Precision
     """
     if device == "cpu" and not _is_torch(weight):
         card = load_card(weight)
+        if card.method == "sr-diff":
+            parts = [load_weight(weight, part) for part in ("refiner", "denoiser")]
+            return SrDiffOrtBackend(_sr_diff_config(card), *parts, threads=threads)
         parts = [load_weight(weight, part) for part in card.parts(int8=precision == "int8")]
         return ORT_BACKENDS[card.method](*parts, threads=threads)
     require("torch", extra="train")

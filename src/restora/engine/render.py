@@ -15,7 +15,7 @@ from restora.images import Picture
 from restora.jpeg.constraint import Bins, constrain
 
 Progress = Callable[[int, int], None]  # (tiles done, tiles in all)
-Memory = MutableMapping[tuple[int, int], Encoded]  # (network, first tile of a batch)
+Memory = MutableMapping[tuple[str, int], Encoded]  # (weight, first tile of a batch)
 
 
 def render(
@@ -41,7 +41,8 @@ def render(
         start: What the networks start from, where it is not the picture itself; what they are told
             of the whole is still told of the picture.
         memory: Where encoded tiles are kept and found again; None keeps none. Tiles depend on
-            nothing in a plan but ``tile_px``, ``ensemble``, ``precision`` and ``seed``.
+            nothing in a plan but ``tile_px``, ``ensemble``, ``precision``, ``seed``, ``task``,
+            ``steps`` and ``samples``.
         batch: Tiles a network gets at once.
         progress: Called with (tiles done, tiles in all).
     """
@@ -66,12 +67,11 @@ def render(
     begun_by_each = seen_by_each if start is None else split(start.pixels, plan.route)
     noise = None if plan.seed is None else NoiseField(plan.seed, grid)
     places = list(grid)
-    restored = []
-    for number, (planes, source, backend) in enumerate(
-        zip(seen_by_each, begun_by_each, backends, strict=True)
-    ):
-        seen = None if memory is None else memory.get((number, 0))
-        told = guidance if number == 0 else None
+    restored: list[Floats] = []
+    each = zip(plan.weights, seen_by_each, begun_by_each, backends, strict=True)
+    for weight, planes, source, backend in each:
+        seen = None if memory is None else memory.get((weight, 0))
+        told = None if restored else guidance
         if seen is not None:  # what one tile was told, all were told
             told = seen.guidance
         elif told is None:
@@ -80,17 +80,17 @@ def render(
         def operator(
             tiles: Floats,
             first: int,
-            number: int = number,
+            weight: str = weight,
             backend: Backend = backend,
             told: Guidance | None = told,
         ) -> Floats:
-            encoded = None if memory is None else memory.get((number, first))
+            encoded = None if memory is None else memory.get((weight, first))
             if encoded is None:
                 some = places[first : first + len(tiles)]
                 draw = None if noise is None else noise.of(some)
                 encoded = backend.encode(tiles, told, draw=draw)
                 if memory is not None:
-                    memory[number, first] = encoded
+                    memory[weight, first] = encoded
             return np.clip(backend.decode(encoded, quality, insist=insist), 0, 1)
 
         restored.append(run_tiled(source, operator, grid, batch=batch, progress=advance))

@@ -6,84 +6,32 @@ import functools
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from restora.engine.backend import Backend, Guidance
+from restora.engine.backend_sr_diff import SrDiffBackend
 from restora.engine.ensemble import Ensemble
 from restora.engine.estimate import Seen, look_at
+from restora.engine.judge import judge
 from restora.engine.machine import this_machine
-from restora.engine.models import Precision, open_backend, resolve_model
+from restora.engine.models import Precision, open_backend
+from restora.engine.opened import Opened, open_source
 from restora.engine.plan import Machine, Plan, Wishes, check_wishes, make_plan
+from restora.engine.plan_tasks import first_of, judge_of, model_of, only_jpeg
 from restora.engine.render import Memory, Progress, render
+from restora.engine.result import Result
 from restora.engine.routes import choose_route, split
 from restora.engine.session import Session
 from restora.engine.tiles import lay_axis
-from restora.images import Picture, read_bytes, read_file, write
-from restora.images.orientation import swaps_sides
-from restora.jpeg import JpegFacts, inspect
-from restora.jpeg.constraint import Bins, NoBins, inside_share, read_bins
+from restora.images import Picture
+from restora.jpeg import JpegFacts
+from restora.jpeg.constraint import Bins, inside_share
+from restora.networks.sr_diff.tasks import TASKS
 
 SEEING: Precision = "float"  # how a picture is looked at before anything is decided
 DEVICE_BATCH = 8  # tiles a GPU gets at once; a CPU gains nothing from more than one
-
-
-@dataclass(frozen=True)
-class Result:
-    """A restored picture and how it came about.
-
-    Attributes:
-        picture: The restored picture, with everything its file held.
-        plan: What was done.
-        facts: What the file knew, if it was a JPEG.
-        inside: Share of the file's coefficients whose bins hold the result's, 0-1, as it is with
-            8 bits; None where the plan does not keep to them.
-        seconds: Time spent, reading and planning included.
-    """
-
-    picture: Picture
-    plan: Plan
-    facts: JpegFacts | None
-    inside: float | None
-    seconds: float
-
-    def save(
-        self, path: str | Path, *, bits: int | None = None, quality: int | None = None
-    ) -> None:
-        """Write the picture; the suffix says the format. See :func:`restora.images.write`."""
-        write(self.picture, Path(path), bits=bits, quality=quality)
-
-    def report(self) -> dict[str, Any]:
-        """Everything but the pixels, ready for JSON; the size is that of the written picture."""
-        width_px, height_px = self.picture.width_px, self.picture.height_px
-        if swaps_sides(self.picture.metadata.orientation):  # it is turned upright when written
-            width_px, height_px = height_px, width_px
-        return {
-            "width_px": width_px,
-            "height_px": height_px,
-            "plan": self.plan.model_dump(mode="json"),
-            "inside_bins": self.inside,
-            "notes": list(self.picture.notes),
-            "seconds": round(self.seconds, 3),
-        }
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A file that was read and looked at, before anything is decided.
-
-    Attributes:
-        picture: The picture.
-        facts: What the file knows, if it is a JPEG.
-        bins: Its quantisation bins, where they can be had.
-        no_bins: Why they cannot.
-    """
-
-    picture: Picture
-    facts: JpegFacts | None
-    bins: Bins | None
-    no_bins: str | None
+NOTHING = "nothing to restore was found; --task says what to undo all the same."
 
 
 class Restorer:
@@ -138,9 +86,10 @@ class Restorer:
         """
         started = time.monotonic()
         wishes = (wishes or Wishes()).checked()
-        resolve_model(wishes.model)  # a wrong name is told before a large file is decoded
+        model_of(wishes)  # a wrong name is told before a large file is decoded
         # What nobody asks for is not searched: neither to choose a quality nor the constraint.
-        history = wishes.quality is None or wishes.constraint == "auto"
+        asks = wishes.quality is None or wishes.constraint == "auto"
+        history = asks and wishes.task not in TASKS
         opened = self.open(
             source, name=name, salvage=salvage, max_pixels=max_pixels, history=history
         )
@@ -195,20 +144,9 @@ class Restorer:
         Raises:
             InputError: The file cannot be used.
         """
-        if isinstance(source, bytes):
-            data = source
-        else:
-            name, data = str(source), read_file(Path(source))
-        limit = {} if max_pixels is None else {"max_pixels": max_pixels}
-        picture = read_bytes(data, name=name, salvage=salvage, **limit)
-        if picture.format not in ("JPEG", "MPO"):
-            return Opened(picture, None, None, None)
-        facts = inspect(data, name=name, history=history)
-        try:
-            bins = read_bins(data, facts)
-        except NoBins as reason:
-            return Opened(picture, facts, None, str(reason))
-        return Opened(picture, facts, bins, None)
+        return open_source(
+            source, name=name, salvage=salvage, max_pixels=max_pixels, history=history
+        )
 
     def load(self, wishes: Wishes) -> None:
         """Load the networks of a model now instead of with the first picture.
@@ -219,8 +157,8 @@ class Restorer:
                 is wished.
             WeightsError: A weight is missing or damaged.
         """
-        weights = resolve_model(wishes.model).weights
-        needs = check_wishes(wishes, weights, self._machine)
+        weights = model_of(wishes).weights
+        needs = check_wishes(wishes, weights, self._machine, first=first_of(wishes))
         side_px = wishes.tile_px
         lay_axis(side_px, tile_px=side_px, overlap_px=needs.overlap_px, grid_px=needs.grid_px)
         for weight in weights if needs.first is None else (needs.first, *weights):
@@ -239,14 +177,19 @@ class Restorer:
         return make_plan(picture, facts, wishes, seen=seen, no_bins=no_bins, machine=self._machine)
 
     def see(self, picture: Picture, wishes: Wishes) -> Seen | None:
-        """What the network sees in a picture; None where a quality is asked for.
+        """What networks see in a picture; None where all that they could tell is asked for.
 
         Raises:
             UsageError, WeightsError: As :meth:`load` does.
         """
-        if wishes.quality is not None:
+        if wishes.task == "auto":
+            seen = self.see(picture, only_jpeg(wishes).model_copy(update={"quality": None}))
+            if seen is None or picture.space == "cmyk":  # which the judge does not know
+                return seen
+            return replace(seen, judged=judge(picture, judge_of(wishes)))
+        if wishes.quality is not None or wishes.task in TASKS:
             return None
-        route, weights, _ = choose_route(picture, resolve_model(wishes.model))
+        route, weights, _ = choose_route(picture, model_of(wishes))
         first = check_wishes(wishes, weights, self._machine).first
         planes = split(picture.pixels, route)[0]
         seen = look_at(planes, self._backend(weights[0], SEEING))
@@ -275,6 +218,8 @@ class Restorer:
         Raises:
             ValueError: They are missing.
         """
+        if plan.task == "none":
+            return replace(picture, notes=(*picture.notes, NOTHING))
         start = None
         if plan.first is not None:
             start = self._start(picture, plan, plan.first, memory=memory, progress=progress)
@@ -304,7 +249,9 @@ class Restorer:
         progress: Progress,
     ) -> Picture:
         """What the weights of a plan start from: all that another restores, unconstrained."""
-        plan = plan.model_copy(update={"strength": 100, "constraint": "off", "seed": None})
+        alone = {"task": "jpeg", "weights": (first,), "first": None}
+        whole = {"strength": 100, "constraint": "off", "seed": None}
+        plan = plan.model_copy(update=alone | whole)
         return render(
             picture,
             plan,
@@ -318,7 +265,7 @@ class Restorer:
         self, weights: tuple[str, ...], plan: Plan, *, upright: Guidance | None = None
     ) -> list[Backend]:
         """Networks as a plan runs them; ``upright``: what the first one's survey told, if known."""
-        backends = [self._backend(weight, plan.precision) for weight in weights]
+        backends = [self._asked(weight, plan) for weight in weights]
         if plan.ensemble == 1:
             return backends
         told = [upright, *[None] * (len(backends) - 1)]
@@ -345,6 +292,14 @@ class Restorer:
         if plan.constraint != "off" and opened.bins is not None:
             inside = inside_share(picture.pixels, opened.bins)
         return Result(picture, plan, opened.facts, inside, time.monotonic() - started)
+
+    def _asked(self, weight: str, plan: Plan) -> Backend:
+        """A network, set to what a plan asks of it."""
+        backend = self._backend(weight, plan.precision)
+        if plan.task in TASKS and isinstance(backend, SrDiffBackend):
+            assert plan.steps is not None  # of a plan for such a network
+            return backend.asked(task=plan.task, steps=plan.steps, samples=plan.samples)
+        return backend
 
     def _backend(self, weight: str, precision: Precision) -> Backend:
         with self._lock:

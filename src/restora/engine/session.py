@@ -15,7 +15,9 @@ from restora.images import Picture
 from restora.jpeg import JpegFacts
 
 if TYPE_CHECKING:
-    from restora.engine.restorer import Opened, Restorer, Result
+    from restora.engine.opened import Opened
+    from restora.engine.restorer import Restorer
+    from restora.engine.result import Result
 
 
 def changed(wishes: Wishes, **changes: object) -> Wishes:
@@ -52,7 +54,8 @@ class Session:
     each pixel of a colour picture (85 to 110, by how far tiles overlap) and 70 of a gray one; with
     an ensemble, as many times that as there are views. Where one weight starts from what another
     restores (``Plan.first``), only the other's encoding is kept: what it restores depends on the
-    setting. Not for use by several threads at once.
+    setting. With a model that samples (``Plan.task``) a strength or a constraint costs next to
+    nothing, for no setting changes the sample. Not for use by several threads at once.
 
     Example:
         >>> session = restora.load().session("photo.jpg")  # doctest: +SKIP

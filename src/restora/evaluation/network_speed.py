@@ -29,9 +29,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from restora._optional import require
 from restora.engine.backend_ort import channels_first, load_session
-from restora.engine.models import ORT_BACKENDS
+from restora.engine.models import ORT_BACKENDS, tasks_of
 from restora.errors import RestoraError
-from restora.weights.registry import MODELS, load_card, load_weight
+from restora.weights.registry import MODELS, Model, load_card, load_weight
 
 __all__ = [
     "PUBLISHED_NAME",
@@ -40,6 +40,7 @@ __all__ = [
     "NetworkSpeed",
     "clocked",
     "forms_of",
+    "jpeg_models",
     "measure_networks",
     "missing_exporter",
     "published_size",
@@ -115,9 +116,14 @@ class NetworkSpeed(BaseModel):
 
 
 def shipped(tile_px: int) -> list[Candidate]:
-    """Every weight of the registry, in all its forms."""
-    weights = dict.fromkeys(weight for model in MODELS for weight in model.weights)
+    """Every weight of the registry that repairs JPEG artifacts, in all its forms."""
+    weights = dict.fromkeys(weight for model in jpeg_models() for weight in model.weights)
     return [each for weight in weights for each in forms_of(weight, tile_px)]
+
+
+def jpeg_models() -> tuple[Model, ...]:
+    """The models of the registry that repair JPEG artifacts; ``restora bench walk`` has others."""
+    return tuple(model for model in MODELS if not tasks_of(model))
 
 
 def forms_of(weight: str, tile_px: int) -> list[Candidate]:

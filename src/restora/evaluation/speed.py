@@ -21,6 +21,7 @@ from restora.evaluation.network_speed import (
     PUBLISHED_NAME,
     NetworkSpeed,
     clocked,
+    jpeg_models,
     measure_networks,
     missing_exporter,
     published_size,
@@ -28,7 +29,6 @@ from restora.evaluation.network_speed import (
 )
 from restora.evaluation.protocols import encode
 from restora.evaluation.report import Environment
-from restora.weights.registry import MODELS
 
 __all__ = ["SpeedReport", "ToolSpeed", "markdown", "measure_speed", "measure_tool"]
 
@@ -103,7 +103,7 @@ def measure_speed(
         )
         published = False
     total = (len(candidates) + published) * (repeats + 2) + published
-    total += len(MODELS) * len(KINDS) * (repeats + 1)
+    total += len(jpeg_models()) * len(KINDS) * (repeats + 1)
     done = 0
 
     def advance() -> None:
@@ -143,7 +143,7 @@ def measure_tool(
     megapixels: float,
     advance: Callable[[], None] = lambda: None,
 ) -> tuple[ToolSpeed, ...]:
-    """Time :class:`Restorer` on a gray and a colour JPEG with every model, in turns.
+    """Time :class:`Restorer` on a gray and a colour JPEG with every model that repairs such.
 
     Args:
         repeats: Turns that count, after one to warm up.
@@ -153,7 +153,7 @@ def measure_tool(
     """
     restorer = Restorer(threads=threads)
     files = {kind: _made_jpeg(megapixels, kind) for kind in KINDS}
-    cases = [(model.name, kind) for model in MODELS for kind in KINDS]
+    cases = [(model.name, kind) for model in jpeg_models() for kind in KINDS]
     seconds: dict[tuple[str, Kind], list[tuple[float, float, float]]] = {c: [] for c in cases}
     for turn in range(-1, repeats):
         for model, kind in cases:

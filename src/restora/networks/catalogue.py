@@ -9,22 +9,27 @@ from restora.networks.dagn import DAGN, DAGNConfig
 from restora.networks.fbcnn import FBCNN, FBCNNConfig
 from restora.networks.sodiff.config import SODiffConfig
 from restora.networks.sodiff.network import SODiff
+from restora.networks.sr_diff.config import SRDiffConfig
+from restora.networks.sr_diff.network import SRDiff
 
-Network = FBCNN | DAGN | SODiff
-NetworkConfig = FBCNNConfig | DAGNConfig | SODiffConfig
+Network = FBCNN | DAGN | SODiff | SRDiff
+NetworkConfig = FBCNNConfig | DAGNConfig | SODiffConfig | SRDiffConfig
 
-CONFIGS: Mapping[str, type[FBCNNConfig | DAGNConfig | SODiffConfig]] = {
+CONFIGS: Mapping[str, type[FBCNNConfig | DAGNConfig | SODiffConfig | SRDiffConfig]] = {
     "fbcnn": FBCNNConfig,
     "dagn": DAGNConfig,
     "sodiff": SODiffConfig,
+    "sr-diff": SRDiffConfig,
 }
-PROPER_NAMES = {"fbcnn": "FBCNN", "dagn": "DAGN", "sodiff": "SODiff"}
+PROPER_NAMES = {"fbcnn": "FBCNN", "dagn": "DAGN", "sodiff": "SODiff", "sr-diff": "SR-Diff"}
 PAPERS = {
     "fbcnn": "Jiang, Zhang, Timofte: Towards Flexible Blind JPEG Artifacts Removal, ICCV 2021",
     "dagn": "Ma et al.: Sensitivity Decouple Learning for Image Compression Artifacts Reduction, "
     "IEEE TIP 2024",
     "sodiff": "Yang et al.: SODiff: Semantic-Oriented Diffusion Model for JPEG Compression "
     "Artifacts Removal, arXiv 2508.07346, 2025",
+    "sr-diff": "Zhu, Wang, Wang, Hu, Wu: Semantic-Guided Diffusion Models for Enhanced Image "
+    "Restoration (SR-Diff), 2026",
 }
 
 
@@ -36,6 +41,8 @@ def build(config: NetworkConfig) -> Network:
     """
     if isinstance(config, SODiffConfig):
         return SODiff(config)
+    if isinstance(config, SRDiffConfig):
+        return SRDiff(config)
     return DAGN(config) if isinstance(config, DAGNConfig) else FBCNN(config)
 
 

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from restora.networks.catalogue import Network
 from restora.networks.sodiff.config import SODiffConfig
 from restora.networks.sodiff.network import SODiff
+from restora.networks.sr_diff.network import SRDiff
 
 TILE_PX = 512  # what attention to other places costs depends on how many there are
 
@@ -22,12 +23,15 @@ def count_macs_per_pixel(network: Network) -> int:
     Everything is in it that sees the picture; what works on a few numbers for the whole of it,
     such as a controller, is left out, and so is attention to a few anchors. A SODiff is counted
     with its linear maps and attention, on a tile of 512×512 pixels, and without the prompt, which
-    costs the same for every picture. The network stays as it was: no normalisation takes the
+    costs the same for every picture; an SR-Diff likewise, one step of it, without judge and refiner.
+    The network stays as it was: no normalisation takes the
     picture it is counted on into its means.
     """
     if isinstance(network, SODiff):
         parts = count_sodiff_macs(on_meta(network.config), TILE_PX)
         return round((sum(parts.values()) - parts["prompt"]) / TILE_PX**2)
+    if isinstance(network, SRDiff):
+        return round(_count_step_macs(network, TILE_PX) / TILE_PX**2)
     side_px = 16 * network.config.multiple_px
     total = 0
 
@@ -47,6 +51,19 @@ def count_macs_per_pixel(network: Network) -> int:
     for handle in handles:
         handle.remove()
     return round(total / side_px**2)
+
+
+def _count_step_macs(network: SRDiff, side_px: int) -> int:
+    """Multiply-adds of one step of an SR-Diff on a square picture."""
+    config = network.config
+    with torch.device("meta"):
+        there = SRDiff(config).eval()
+        picture, time = torch.zeros(1, 3, side_px, side_px), torch.zeros(1)
+        context = torch.zeros(1, config.tokens, config.context_dim)
+        task = torch.zeros(1, len(config.tasks))
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            there.unet(picture, picture, time, task, context)
+    return int(counter.get_total_flops() // 2)
 
 
 def count_sodiff_macs(network: SODiff, side_px: int) -> dict[str, int]:

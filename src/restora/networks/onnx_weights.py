@@ -14,6 +14,7 @@ from restora._optional import require
 from restora.errors import WeightsError
 from restora.networks.catalogue import NetworkConfig, build
 from restora.networks.dagn import DAGNConfig
+from restora.networks.sr_diff.config import SRDiffConfig
 
 # A network counts its own training batches under this name, and no graph has a use for it.
 COUNTER = "num_batches_tracked"
@@ -69,6 +70,8 @@ def switched_off(config: NetworkConfig, *, whole: bool = False) -> tuple[str, ..
         whole: Of the graph that is all in one. The parts of a card hold more: a survey gives out
             what no other part may ask for.
     """
+    if isinstance(config, SRDiffConfig):
+        return _switched_off_sr_diff(config)
     if not isinstance(config, DAGNConfig):
         return ()
     sensitive = config.sensitive and config.sensitive_blocks > 0
@@ -84,3 +87,12 @@ def switched_off(config: NetworkConfig, *, whole: bool = False) -> tuple[str, ..
     if whole and not (config.fusion or insensitive):
         off.append("insensitive_encoder.")
     return tuple(off)
+
+
+def _switched_off_sr_diff(config: SRDiffConfig) -> tuple[str, ...]:
+    if config.context == "none":
+        return ("refiner.",)
+    body = () if config.context == "refined" else ("refiner.body.",)
+    # Without a projection these are but the units of the refiner's loss.
+    units = ("refiner.mean", "refiner.scale") if config.refiner.projected is None else ()
+    return (*body, *units)

@@ -170,6 +170,8 @@ def _read_onnx(path: Path) -> Loaded:
         name = name.removesuffix(f".{part}")
     card_path = str(path.with_name(f"{name}.json"))
     card = load_card(card_path)
+    if card.method not in CONFIGS:
+        raise WeightsError(f"{card_path}: this weight restores nothing by itself.")
     whole = path.suffix.lower() == ".onnx" and path.stem == name
     if whole:
         models = [_read_bytes(path)]

@@ -10,7 +10,9 @@ COLORS = ("#1b6ca8", "#d1495b", "#3a7d44", "#8d6a9f")
 
 
 def draw_curve(log: Path, out: Path) -> None:
-    """Draw every ``psnr_*`` of a log of rows against minutes; no file where there are none.
+    """Draw what every ``psnr_*`` of a log of rows has gained, by minutes; no file without any.
+
+    It is ``gain_*`` where the log has that, else what is above ``jpeg_*``.
 
     Args:
         log: JSON lines, as :func:`restora.training.loop.train` writes them.
@@ -23,9 +25,14 @@ def draw_curve(log: Path, out: Path) -> None:
     minutes = [row["seconds"] / 60 for row in rows]
     parts = []
     for number, key in enumerate(k for k in rows[0] if k.startswith("psnr_")):
-        # Gain over plain JPEG, so that all qualities share one axis.
-        gains = [row[key] - row[key.replace("psnr", "jpeg")] for row in rows]
-        parts.append((key.removeprefix("psnr_"), gains, COLORS[number % len(COLORS)]))
+        # Gain over what was there, so that all kinds of damage share one axis.
+        name = key.removeprefix("psnr_")
+        gains = [
+            row[f"gain_{name}"] if f"gain_{name}" in row else row[key] - row[f"jpeg_{name}"]
+            for row in rows
+        ]
+        label = name if f"gain_{name}" in rows[0] else f"QF {name}"
+        parts.append((label, gains, COLORS[number % len(COLORS)]))
     top = max(max(gains) for _, gains, _ in parts)
     bottom = min(0.0, *(min(gains) for _, gains, _ in parts))
     height = max(top - bottom, 1e-6)
@@ -39,14 +46,12 @@ def draw_curve(log: Path, out: Path) -> None:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH_PX}" height="{HEIGHT_PX}" '
         'font-family="sans-serif" font-size="12">',
         '<rect width="100%" height="100%" fill="white"/>',
-        f'<text x="{MARGIN_PX}" y="20">gain over JPEG, dB, best {top:.2f}</text>',
+        f'<text x="{MARGIN_PX}" y="20">gain, dB, best {top:.2f}</text>',
         f'<text x="{WIDTH_PX - MARGIN_PX}" y="{HEIGHT_PX - 16}" text-anchor="end">'
         f"{minutes[-1]:.0f} minutes</text>",
     ]
-    for number, (quality, gains, color) in enumerate(parts):
+    for number, (label, gains, color) in enumerate(parts):
         points = " ".join(place(m, g) for m, g in zip(minutes, gains, strict=True))
         lines.append(f'<polyline points="{points}" fill="none" stroke="{color}"/>')
-        lines.append(
-            f'<text x="{MARGIN_PX + 90 * number}" y="36" fill="{color}">QF {quality}</text>'
-        )
+        lines.append(f'<text x="{MARGIN_PX + 90 * number}" y="36" fill="{color}">{label}</text>')
     out.write_text("\n".join([*lines, "</svg>\n"]))

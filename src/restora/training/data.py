@@ -62,6 +62,15 @@ class PhotoStore:
         flat = self._data[offset : offset + height * width * 3]
         return flat.reshape(height, width, 3)
 
+    @property
+    def size_bytes(self) -> int:
+        """Of all photos."""
+        return int(self._data.size)
+
+    def like(self, data: NDArray[np.uint8]) -> PhotoStore:
+        """Other pictures of the same sizes in the same order; ``data`` is flat."""
+        return PhotoStore(data, self._index)
+
     @classmethod
     def open(cls, photos: Path, *, cache: Path) -> PhotoStore:
         """Open a folder, decoding it into ``cache`` unless that was done before.
@@ -69,7 +78,7 @@ class PhotoStore:
         Raises:
             InputError: The folder holds no photos.
         """
-        files = sorted(p for p in photos.rglob("*") if p.suffix.lower() in PHOTO_SUFFIXES)
+        files = photo_files(photos, deep=True)
         if not files:
             raise InputError(f"{photos}: no photos found (looked for {', '.join(PHOTO_SUFFIXES)}).")
         # Names and sizes tell a changed folder; hashing contents would cost as much as decoding.
@@ -81,7 +90,7 @@ class PhotoStore:
             index, offset = [], 0
             with data_path.open("wb") as out:
                 for file in files:
-                    pixels = _open_rgb(file)
+                    pixels = read_photo(file)
                     out.write(pixels.tobytes())
                     index.append((offset, pixels.shape[0], pixels.shape[1]))
                     offset += pixels.size
@@ -162,8 +171,8 @@ class JpegPairs:
         clean, degraded = _cut(clean, shifts, side + 8), _cut(degraded, shifts, side + 8)
         degraded = self._save(degraded, last)
         return Batch(
-            clean=_to_unit(_cut(clean, windows, side).to(device)),
-            degraded=_to_unit(_cut(degraded, windows, side).to(device)),
+            clean=to_unit(_cut(clean, windows, side).to(device)),
+            degraded=to_unit(_cut(degraded, windows, side).to(device)),
             quality=torch.from_numpy(label).to(device),
             teach=torch.from_numpy(teach).to(device),
             dice=torch.from_numpy(rng.random(count, np.float32)).to(device),
@@ -261,8 +270,8 @@ def validation_pictures(
     Raises:
         InputError: A picture cannot be read, or a side is under 16 pixels.
     """
-    for file in sorted(p for p in folder.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES):
-        pixels = _open_rgb(file)
+    for file in photo_files(folder):
+        pixels = read_photo(file)
         height, width = (min(side_px, length // 16 * 16) for length in pixels.shape[:2])
         if not (height and width):
             raise InputError(
@@ -277,7 +286,13 @@ def validation_pictures(
         yield _luma(pixels, full_range=False) if channels == 1 else pixels
 
 
-def _open_rgb(file: Path) -> NDArray[np.uint8]:
+def photo_files(folder: Path, *, deep: bool = False) -> list[Path]:
+    """The photos of a folder in order; ``deep``: those of folders in it too."""
+    found = folder.rglob("*") if deep else folder.iterdir()
+    return sorted(path for path in found if path.suffix.lower() in PHOTO_SUFFIXES)
+
+
+def read_photo(file: Path) -> NDArray[np.uint8]:
     """A photo as (H, W, 3) bytes.
 
     Raises:
@@ -298,7 +313,7 @@ def _cut(pixels: Tensor, corners: Sequence[tuple[int, int]], side_px: int) -> Te
     return torch.stack(windows)
 
 
-def _to_unit(pixels: Tensor) -> Tensor:
+def to_unit(pixels: Tensor) -> Tensor:
     """Bytes to float32 in 0-1, laid out as convolutions like it."""
     return pixels.float().div(255).contiguous(memory_format=torch.channels_last)
 

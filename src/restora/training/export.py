@@ -7,7 +7,6 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,11 +26,13 @@ from restora.networks.cost import count_macs_per_pixel
 from restora.networks.fbcnn import FBCNN
 from restora.networks.onnx_weights import COUNTER, read_onnx_weights, switched_off
 from restora.networks.sodiff.config import SODiffConfig
-from restora.networks.weight_files import HALF_LEAST, Loaded, without_lora
+from restora.networks.sr_diff.config import SRDiffConfig
+from restora.networks.weight_files import Loaded, without_lora
 from restora.training.checkpoint import Checkpoint
 from restora.training.data import PhotoStore
 from restora.training.graphs import WHOLE, trace
 from restora.training.int8_loss import measure_loss
+from restora.training.onnx_files import forget_origin, halve_weights
 from restora.training.quantise import quantise
 from restora.weights.cards import Card, Training, WeightFile
 
@@ -50,8 +51,8 @@ def export_onnx(network: Network, part: str = WHOLE) -> bytes:
     """A part of the network as ONNX: weights stored as float16, computed in float32."""
     onnx = require("onnx", extra="train")
     model = trace(_without_ties(network), part)
-    _forget_origin(model)
-    _halve_weights(model)
+    forget_origin(model)
+    halve_weights(model)
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
 
@@ -60,7 +61,7 @@ def write_whole(path: Path, config: NetworkConfig, weights: dict[str, Tensor]) -
     """Write a network as one ONNX file for other programs, atomically.
 
     Raises:
-        UsageError: It is a SODiff.
+        UsageError: It is a diffusion model.
     """
     check_whole(config)
     network = _filled(config, weights)
@@ -97,42 +98,6 @@ def _without_ties(network: Network) -> Network:
 
 def _digest(weight: Tensor) -> bytes:
     return hashlib.sha256(weight.numpy().tobytes()).digest()
-
-
-def _forget_origin(model: object) -> None:
-    """Drop the traces of source lines, which name folders of the machine that exported."""
-    graph = model.graph  # type: ignore[attr-defined]
-    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
-        part.ClearField("metadata_props")
-        part.ClearField("doc_string")
-
-
-def _halve_weights(model: object) -> None:
-    """Store large weights as float16 and cast them where they are used.
-
-    The initialisers keep the names of the PyTorch parameters, so that one file serves both.
-    """
-    onnx = require("onnx", extra="train")
-    graph = model.graph  # type: ignore[attr-defined]
-    casts = []
-    for tensor in graph.initializer:
-        tensor.name = tensor.name.removeprefix("network.")
-    for node in graph.node:
-        node.input[:] = [name.removeprefix("network.") for name in node.input]
-    for tensor in graph.initializer:
-        array = onnx.numpy_helper.to_array(tensor)
-        if array.dtype != np.float32 or array.size < HALF_LEAST:
-            continue
-        full = f"{tensor.name}.float32"
-        tensor.CopyFrom(onnx.numpy_helper.from_array(array.astype(np.float16), tensor.name))
-        casts.append(
-            onnx.helper.make_node("Cast", [tensor.name], [full], to=onnx.TensorProto.FLOAT)
-        )
-        for node in graph.node:
-            node.input[:] = [full if name == tensor.name else name for name in node.input]
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
 
 
 def export_weight(
@@ -202,12 +167,16 @@ def check_whole(config: NetworkConfig) -> None:
     """Refuse to make one file of what runs in parts.
 
     Raises:
-        UsageError: The network is a SODiff.
+        UsageError: The network is a diffusion model.
     """
     if isinstance(config, SODiffConfig):
         raise UsageError(
             "A SODiff is four files: its prompt sees a small copy of the picture, its steps see "
             "tiles; take --format onnx."
+        )
+    if isinstance(config, SRDiffConfig):
+        raise UsageError(
+            "An SR-Diff is run step by step, after a look at the whole picture; take --format onnx."
         )
 
 

@@ -17,8 +17,10 @@ from restora.networks.catalogue import Network
 from restora.networks.dagn import DAGN
 from restora.networks.fbcnn import FBCNN, quality_to_strength, strength_to_quality
 from restora.networks.sodiff.network import SODiff
+from restora.networks.sr_diff.network import SRDiff
 from restora.training.graphs_dagn import dagn_tracing
 from restora.training.graphs_sodiff import sodiff_tracing
+from restora.training.graphs_sr_diff import sr_diff_tracing
 from restora.training.tracing import (
     OpenSizes,
     Tracing,
@@ -81,7 +83,8 @@ def trace(network: Network, part: str) -> Any:
 
     Args:
         network: The network; it is put into evaluation on the CPU.
-        part: One of its :data:`restora.weights.cards.PARTS`, or :data:`WHOLE`, which SODiff lacks.
+        part: One of its :data:`restora.weights.cards.PARTS`, or :data:`WHOLE`, which diffusion
+            models lack.
 
     Raises:
         WeightsError: PyTorch's exporter gave nothing back.
@@ -91,6 +94,8 @@ def trace(network: Network, part: str) -> Any:
         return to_onnx(dagn_tracing(network, part))
     if isinstance(network, SODiff):
         return to_onnx(sodiff_tracing(network, part))
+    if isinstance(network, SRDiff):
+        return to_onnx(sr_diff_tracing(network, part))
     return to_onnx(_fbcnn_tracing(network, part))
 
 

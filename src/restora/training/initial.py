@@ -1,7 +1,7 @@
 """Weights to start a training from: a weight file or a checkpoint, grown if smaller.
 
-A DAGN may also start from an FBCNN of its widths, whose U-Net it shares; a SODiff from several
-files, see :mod:`restora.training.initial_sodiff`.
+A DAGN may also start from an FBCNN of its widths, whose U-Net it shares; a SODiff and an
+SR-Diff from several files, see :mod:`restora.training.initial_sodiff` and its neighbour.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from restora.networks.fbcnn import FBCNN, FBCNNConfig
 from restora.networks.weight_files import read_weights
 from restora.training.checkpoint import load_checkpoint
 from restora.training.initial_sodiff import Start, start_sodiff
+from restora.training.initial_sr_diff import start_sr_diff
 from restora.training.sections import Recipe
 from restora.training.sodiff.recipe import SODiffRecipe
+from restora.training.sr_diff.recipe import SRDiffRecipe
 
 CHECKPOINT = ".pt"  # all else is a weight file
 SWITCHES = ("fusion", "sensitive", "insensitive")  # of a DAGN; its weights are there all the same
@@ -36,7 +38,8 @@ def gather(files: Sequence[Path], recipe: Recipe) -> Start:
     """What the training of a recipe starts from.
 
     Args:
-        files: As :func:`read_initial` takes them; more than one, in order, is for SODiff alone.
+        files: As :func:`read_initial` takes them; more than one, in order, is for
+            methods that are made in stages.
         recipe: What is to be trained.
 
     Raises:
@@ -46,9 +49,12 @@ def gather(files: Sequence[Path], recipe: Recipe) -> Start:
     """
     if isinstance(recipe, SODiffRecipe):
         return start_sodiff(recipe, files)
+    if isinstance(recipe, SRDiffRecipe):
+        return start_sr_diff(recipe, files)
     if len(files) > 1:
         raise UsageError(
-            f"Several --start are for SODiff, which is made in stages; {recipe.method} takes one."
+            "Several --start are for SODiff and SR-Diff, which are made in stages; "
+            f"{recipe.method} takes one."
         )
     if not files:
         return Start(None)

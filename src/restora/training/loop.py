@@ -20,9 +20,9 @@ from restora.training.curve import draw_curve
 from restora.training.data import PhotoStore
 from restora.training.ema import Ema
 from restora.training.methods import make_batches, make_task, make_validation
-from restora.training.same_run import TEXT_ENCODER, check_encoders, check_same_run
+from restora.training.same_run import IMAGE_ENCODER, TEXT_ENCODER, check_encoders, check_same_run
 from restora.training.sections import Recipe
-from restora.training.tasks import Validation
+from restora.training.tasks import Scoring
 
 LATEST = "latest.pt"
 BEFORE_DECAY = "before-decay.pt"  # where a longer training takes up the thread
@@ -63,7 +63,7 @@ class Trainer:
             taught,
             self.task.encoders,
             of="What is started from",
-            roles=(TEXT_ENCODER,),  # another captioner says the same in other words
+            roles=(TEXT_ENCODER, IMAGE_ENCODER),  # another captioner says the same in other words
             instead="start from something else",
         )
         self.encoders = {**taught, **self.task.encoders}
@@ -205,7 +205,7 @@ def train(
         _forget_after(out / LOG, trainer.step)
     validate = None
     if validation is not None:
-        validate = make_validation(recipe, validation)
+        validate = make_validation(recipe, validation, device=device)
     last_step, decay_from = recipe.train.steps, recipe.train.steps - recipe.train.decay_steps
     losses: list[dict[str, Tensor]] = []
     last_save = last_row = time.monotonic()
@@ -235,7 +235,7 @@ def train(
 def _row(
     trainer: Trainer,
     losses: list[dict[str, Tensor]],
-    validate: Validation | None,
+    validate: Scoring | None,
     *,
     clock_s: float,
 ) -> dict[str, float]:
@@ -274,7 +274,7 @@ def _changes(before: Recipe, after: Recipe) -> str:
     old, new = before.model_dump(), after.model_dump()
     return ", ".join(
         f"{section}.{key} {value}"
-        for section in ("data", "train", "decoupling", "sodiff")
+        for section in ("data", "train", "decoupling", "sodiff", "srdiff")
         for key, value in old.get(section, {}).items()
         if new[section][key] != value
     )

@@ -13,7 +13,10 @@ from restora.training.data import JpegPairs, PhotoStore
 from restora.training.recipe import DAGNRecipe, FBCNNRecipe
 from restora.training.sections import Recipe
 from restora.training.sodiff.recipe import SODiffRecipe
-from restora.training.tasks import VALIDATION_SAVES, FBCNNTask, Task, Validation
+from restora.training.sr_diff.recipe import SRDiffRecipe
+from restora.training.sr_diff.stages import make_sr_diff_batches, make_sr_diff_stage
+from restora.training.sr_diff.stages import make_validation as make_sr_diff_validation
+from restora.training.tasks import VALIDATION_SAVES, FBCNNTask, Scoring, Task, Validation
 
 SODIFF_SAVES = ((5,), (10,), (20,))  # what the published table asks for
 
@@ -46,6 +49,8 @@ def make_task(
         from restora.training.sodiff.stages import make_stage  # noqa: PLC0415 - needs diffusers
 
         return make_stage(recipe, network, photos, device=device, compiled=compiled)
+    if isinstance(recipe, SRDiffRecipe):
+        return make_sr_diff_stage(recipe, network, photos, device=device, compiled=compiled)
     if isinstance(recipe, DAGNRecipe) and isinstance(network, DAGN):
         return DAGNTask(recipe, network, compiled=compiled)
     assert isinstance(recipe, FBCNNRecipe)
@@ -54,11 +59,14 @@ def make_task(
 
 
 def make_batches(recipe: Recipe, photos: PhotoStore, *, device: str = "cpu") -> Batches:
-    """What a recipe learns from: views of photos for SODiff's prompts, else pairs of patches."""
+    """What a recipe learns from: most often pairs of patches, one of them compressed."""
     if isinstance(recipe, SODiffRecipe) and recipe.sodiff.stage == "prompt":
         from restora.training.sodiff.stages import view_batches  # noqa: PLC0415 - needs diffusers
 
         return view_batches(recipe, photos, device=device)
+    if isinstance(recipe, SRDiffRecipe):
+        found: Batches = make_sr_diff_batches(recipe, photos, device=device)
+        return found
     return JpegPairs(
         photos,
         recipe.data,
@@ -68,7 +76,9 @@ def make_batches(recipe: Recipe, photos: PhotoStore, *, device: str = "cpu") -> 
     )
 
 
-def make_validation(recipe: Recipe, folder: Path) -> Validation:
-    """Clean pictures of a folder, saved as the method is judged by."""
+def make_validation(recipe: Recipe, folder: Path, *, device: str = "cpu") -> Scoring:
+    """Clean pictures of a folder, damaged as the method is judged by."""
+    if isinstance(recipe, SRDiffRecipe):
+        return make_sr_diff_validation(recipe, folder, device=device)
     saves = SODIFF_SAVES if isinstance(recipe, SODiffRecipe) else VALIDATION_SAVES
     return Validation(folder, channels=recipe.network.channels, saves=saves)

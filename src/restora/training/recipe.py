@@ -18,6 +18,7 @@ from restora.networks.dagn import DAGNConfig
 from restora.networks.fbcnn import FBCNNConfig
 from restora.training.sections import Recipe, Section
 from restora.training.sodiff.recipe import SODiffRecipe
+from restora.training.sr_diff.recipe import SRDiffRecipe
 
 
 class DecouplingRecipe(Section):
@@ -95,6 +96,7 @@ RECIPES: dict[str, type[Recipe]] = {
     "fbcnn": FBCNNRecipe,
     "dagn": DAGNRecipe,
     "sodiff": SODiffRecipe,
+    "sr-diff": SRDiffRecipe,
 }
 
 
@@ -152,6 +154,8 @@ def parse_recipe(raw: dict[str, Any], *, name: str) -> Recipe:
                 near = _nearest_key(kind, mistake["loc"])
                 hint = f"; did you mean {near}?" if near else ""
                 lines.append(f"  {where}: no such key{hint}")
+            elif not where:  # a check of the whole, which need not be shown again
+                lines.append(f"  {mistake['msg']}")
             else:
                 lines.append(f"  {where}: {mistake['msg']} (got {mistake['input']!r})")
         raise RecipeError("\n".join(lines)) from error

@@ -10,9 +10,11 @@ from restora.training.checkpoint import Checkpoint
 from restora.training.recipe import DAGNRecipe
 from restora.training.sections import Recipe
 from restora.training.sodiff.recipe import SODiffRecipe
+from restora.training.sr_diff.recipe import SRDiffRecipe
 
 TEXT_ENCODER = "text encoder"  # whose tokens a prior reads and SAIPE gives
-ROLES = ("captioner", TEXT_ENCODER)
+IMAGE_ENCODER = "image encoder"  # whose tokens guide SR-Diff
+ROLES = ("captioner", TEXT_ENCODER, IMAGE_ENCODER)
 DECOUPLING = ("stage", "spectral_norm", "code_channels")  # of a DAGN: what is trained beside it
 
 
@@ -72,6 +74,8 @@ def _fixed(recipe: Recipe) -> dict[str, object]:
         return {f"decoupling.{key}": getattr(recipe.decoupling, key) for key in DECOUPLING}
     if isinstance(recipe, SODiffRecipe):
         return {"sodiff.stage": recipe.sodiff.stage, "the critic": _critic(recipe)}
+    if isinstance(recipe, SRDiffRecipe):
+        return {"srdiff.stage": recipe.srdiff.stage}
     return {}
 
 

@@ -33,7 +33,7 @@ class Task(Protocol):
 
     @property
     def validates(self) -> bool:
-        """Whether the network restores already, so that :class:`Validation` says something."""
+        """Whether the network restores already, so that :class:`Scoring` says something."""
 
     @property
     def encoders(self) -> dict[str, str]:
@@ -54,7 +54,7 @@ class Task(Protocol):
         """One optimiser step at a share ``done`` of all; gives the parts of the loss."""
 
     def whole(self, network: Any) -> Any:
-        """``network`` with all that a picture goes through, for :class:`Validation`."""
+        """``network`` with all that a picture goes through, for :class:`Scoring`."""
 
     def monitor(self, network: Any, pairs: Pairs) -> dict[str, float]:
         """Figures of the method's own for the log of a validation."""
@@ -64,6 +64,16 @@ class Task(Protocol):
 
     def load_extra(self, companions: dict[str, Tensor], rival: dict[str, Any]) -> None:
         """Undo :meth:`extra_state`."""
+
+
+class Scoring(Protocol):
+    """How networks are scored on a folder of clean pictures."""
+
+    def pairs(self, device: str) -> Pairs:
+        """Every clean picture with each of its damaged forms."""
+
+    def __call__(self, network: Any) -> dict[str, float]:
+        """Scores by name."""
 
 
 class FBCNNTask:

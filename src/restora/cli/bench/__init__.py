@@ -6,6 +6,7 @@ import typer
 
 from restora.cli.bench.ablation import ablation
 from restora.cli.bench.checks import clean, tiles
+from restora.cli.bench.context import context
 from restora.cli.bench.decoupling import decoupling
 from restora.cli.bench.downstream import downstream
 from restora.cli.bench.jpeg import jpeg_color, jpeg_double, jpeg_gray, jpeg_oapt
@@ -13,7 +14,9 @@ from restora.cli.bench.machine import resources, speed
 from restora.cli.bench.perceptual import perceptual
 from restora.cli.bench.plot import plot
 from restora.cli.bench.real import real
+from restora.cli.bench.restoration import restoration
 from restora.cli.bench.show import show
+from restora.cli.bench.walk import walk
 
 bench = typer.Typer(
     name="bench",
@@ -23,6 +26,7 @@ bench = typer.Typer(
 )
 for verb in (
     *(jpeg_gray, jpeg_color, jpeg_double, jpeg_oapt, real),
+    *(restoration, context, walk),
     *(perceptual, clean, tiles, downstream, decoupling, ablation, speed, resources, show),
 ):
     bench.command()(verb)

@@ -42,11 +42,15 @@ def _printers() -> Mapping[str, Callable[[Any, bool], None]]:
     """By the first part of the protocol's name: from the content of the file to the screen."""
     from restora.cli.bench.output import print_grids
     from restora.evaluation import ablation, checks, decoupling, downstream, resources, speed
+    from restora.evaluation.context_ablation import ContextReport, context_grids
     from restora.evaluation.perceptual import PerceptualReport
     from restora.evaluation.perceptual_tables import perceptual_grids
     from restora.evaluation.real import RealReport, real_grids
     from restora.evaluation.report import Report
+    from restora.evaluation.restoration import RestorationReport
+    from restora.evaluation.restoration_tables import restoration_grids
     from restora.evaluation.tables import report_grids
+    from restora.evaluation.walk_speed import WalkReport, walk_grids
 
     return {
         "jpeg": lambda content, markdown: print_grids(
@@ -57,6 +61,15 @@ def _printers() -> Mapping[str, Callable[[Any, bool], None]]:
         ),
         "perceptual": lambda content, markdown: print_grids(
             perceptual_grids(PerceptualReport.model_validate(content)), markdown=markdown
+        ),
+        "restoration": lambda content, markdown: print_grids(
+            restoration_grids(RestorationReport.model_validate(content)), markdown=markdown
+        ),
+        "context": lambda content, markdown: print_grids(
+            context_grids(ContextReport.model_validate(content)), markdown=markdown
+        ),
+        "walk": lambda content, markdown: print_grids(
+            walk_grids(WalkReport.model_validate(content["report"])), markdown=markdown
         ),
         "clean": lambda content, _: typer.echo(
             checks.clean_markdown(checks.CleanReport.model_validate(content["report"]))

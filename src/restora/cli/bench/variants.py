@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from restora.engine.models import resolve_model
 from restora.engine.plan import HALF_WIDTH, Constraint, Plan, Wishes
+from restora.engine.plan_tasks import model_of
 from restora.engine.restorer import Restorer
 from restora.errors import InputError, UsageError
 from restora.images import Picture, read_bytes
@@ -48,6 +48,11 @@ class Variant:
     def repair(self, restorer: Restorer, file: bytes) -> Repaired:
         """Repair a file."""
         return MODES[self.mode].repair(restorer, file, self.wishes)
+
+    @property
+    def model(self) -> str:
+        """The model's name, or its path."""
+        return model_of(self.wishes).name
 
 
 def _blind(restorer: Restorer, file: bytes, wishes: Wishes) -> Repaired:
@@ -113,12 +118,12 @@ def read_variants(texts: Sequence[str], model: str) -> dict[str, Variant]:
     ['Restora fbcnn, blind', 'Restora fbcnn, tool ensemble=8']
     """
     read = [_read(text, model) for text in texts]
-    ends = Counter(path.name for path in {Path(variant.wishes.model) for variant in read})
+    ends = Counter(path.name for path in {Path(variant.model) for variant in read})
     found: dict[str, Variant] = {}
     for text, variant in zip(texts, read, strict=True):
         words = "" if [text] == ["blind"] == list(texts) else f", {variant.words}"
         # A path is long; mostly its end tells it apart.
-        path = Path(variant.wishes.model)
+        path = Path(variant.model)
         name = f"Restora {path if ends[path.name] > 1 else path.name}{words}"
         if name in found:
             raise UsageError(f"--variant {text!r} is asked for twice.")
@@ -175,7 +180,7 @@ def _read(text: str, model: str) -> Variant:
             )
         asked[key] = _value(key, value)
     wishes = Wishes(**asked).checked()
-    resolve_model(wishes.model)  # a wrong name is told before anything is measured
+    model_of(wishes)  # a wrong name is told before anything is measured
     kept = [pair for pair in pairs if not pair.startswith("model=")]
     return Variant(mode, wishes, " ".join([mode, *kept]))
 

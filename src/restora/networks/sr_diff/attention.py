@@ -112,7 +112,10 @@ class ContextAttention(nn.Module):
             else nn.Identity()
         )
         self.enter = nn.Conv2d(channels, channels, 1)
-        self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(3))
+        self.norms = nn.ModuleList(
+            nn.LayerNorm(channels) if used else nn.Identity()
+            for used in (self_attention, True, True)
+        )
         self.to_self = Attention(channels, channels, head_dim) if self_attention else None
         self.to_context = Attention(channels, token_dim, head_dim)
         self.feed = GatedFeedForward(channels)

@@ -1,15 +1,18 @@
 """The judge: which task a picture needs, if any; ours.
 
 It sees a picture whole, where haze and darkness show, and crops of it at its own pixels, where
-blur and streaks show. A trunk looks at each view alone, and the mean of each scale's features goes
-on: fine ones tell textures, coarse ones places. A head reads what was seen in the whole, what the
-crops have in common, and the strongest of them, since damage may lie in one corner.
+blur and streaks show. Of each view it takes statistics: how bright, how colourful and how hazy its
+places are, and how strong lines and edges of every direction are at several scales. Blur and rain
+change their proportions, so logarithms are taken. What is learned is the head that reads them: of
+the whole, the mean over the crops and the largest, since damage may lie in one corner.
 
-Shapes: B pictures, V views of each, the first of the whole, S×S pixels, 0-1; K tasks; C features.
+Source: He et al. 2009 (the dark channel tells haze); Field 1987 (a photo's energy at each scale).
+Shapes: B pictures, V views of each, the first of the whole, S×S pixels, 0-1; K tasks; C statistics.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import cast
@@ -20,29 +23,59 @@ from torch.nn import functional
 
 from restora.networks.sr_diff.config import JudgeConfig
 
-HIDDEN = 64
-DROPPED = 0.2  # of the features, while it learns
+LUMA = (0.299, 0.587, 0.114)
+LEVELS = 8  # of a histogram
+DARK_PX = 9  # side of the neighbourhood of the dark channel
+DIRECTIONS = 8
+FILTER_PX = 7
+SIGMAS_PX = (1.0, 1.8)  # of a filter, across its line and along
+SCALES = 4
+FLOOR = 1e-3  # a quarter of a gray level: fainter lines are none
+DARKEST = 0.01
+DROPPED = (0.1, 0.4)  # of the statistics and of what follows, while it learns
 
 
-class Stage(nn.Module):
-    """Half the size, and with ``deep`` a residual: (N, c, H, W) to (N, c', H/2, W/2)."""
+class Statistics(nn.Module):
+    """Views (N, 3, S, S) to statistics (N, C); nothing in it is learned."""
 
-    def __init__(self, before: int, after: int, *, deep: bool) -> None:
+    luma: Tensor
+    filters: Tensor
+
+    def __init__(self) -> None:
         super().__init__()
-        self.down = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(after)
-        self.deeper = nn.Conv2d(after, after, 3, padding=1, bias=False) if deep else None
-        self.deeper_norm = nn.BatchNorm2d(after) if deep else None
+        self.register_buffer("luma", torch.tensor(LUMA)[:, None, None], persistent=False)
+        self.register_buffer("filters", oriented_filters(), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = functional.relu(self.norm(self.down(x)))
-        if self.deeper is None or self.deeper_norm is None:
-            return x
-        return x + functional.relu(self.deeper_norm(self.deeper(x)))
+    @property
+    def count(self) -> int:
+        """C."""
+        return 3 * LEVELS + 6 + SCALES * 5 * DIRECTIONS
+
+    def forward(self, views: Tensor) -> Tensor:
+        luma = (views * self.luma).sum(dim=1, keepdim=True)
+        least, most = views.amin(dim=1, keepdim=True), views.amax(dim=1, keepdim=True)
+        dark = -functional.max_pool2d(-least, DARK_PX, stride=DARK_PX // 2)
+        told = [_histogram(x) for x in (luma, dark, most - least)]
+        told += [views.mean(dim=(2, 3)), torch.log(luma.mean(dim=(2, 3)) + DARKEST)]
+        told += [_log_energy(x - x.mean(dim=(2, 3), keepdim=True)) for x in (luma, dark)]
+        for scale in range(SCALES):
+            x = luma if scale == 0 else functional.avg_pool2d(luma, 2**scale)
+            border = [FILTER_PX // 2] * 4
+            found = functional.conv2d(functional.pad(x, border, mode="replicate"), self.filters)
+            bright = functional.relu(found[:, :DIRECTIONS])  # streaks are brighter than their place
+            told.append(torch.log(found.abs().mean(dim=(2, 3)) + FLOOR))
+            told += [_log_energy(y) for y in (found, bright)]
+        return torch.cat(told, dim=1)
 
 
 class Judge(nn.Module):
-    """The network; see the module's docstring. Normalises over the views of a batch."""
+    """The network; see the module's docstring. Normalises over the pictures of a batch.
+
+    Attributes:
+        config: Its sizes.
+        tasks: Names behind "nothing", in the order of the logits.
+        numbers: 3C.
+    """
 
     temperature: Tensor
 
@@ -54,30 +87,28 @@ class Judge(nn.Module):
         """
         super().__init__()
         self.config = config
-        last = len(config.widths) - 1
-        # Convolutions of large maps cost most and see least.
-        self.trunk = nn.ModuleList(
-            Stage(before, after, deep=number == last - 1)
-            for number, (before, after) in enumerate(pairwise((3, *config.widths)))
-        )
-        told = 3 * sum(config.widths)
-        self.head = nn.Sequential(
-            nn.BatchNorm1d(told),
-            nn.Linear(told, HIDDEN),
-            nn.ReLU(),
-            nn.Dropout(DROPPED),
-            nn.Linear(HIDDEN, 1 + len(tasks)),
-        )
-        # Fitted when all is learned, so that the shares of a softmax are as often right as they say.
+        self.tasks = tuple(tasks)
+        self.statistics = Statistics()
+        self.numbers = told = 3 * self.statistics.count
+        layers: list[nn.Module] = [nn.BatchNorm1d(told), nn.Dropout(DROPPED[0])]
+        for before, after in pairwise((told, *config.widths)):
+            layers += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(DROPPED[1])]
+        self.head = nn.Sequential(*layers, nn.Linear(config.widths[-1], 1 + len(tasks)))
+        # Fitted when all is learned, so that shares of a softmax are as often right as they say.
         self.register_buffer("temperature", torch.ones(()))
 
-    def scores(self, views: Tensor) -> Tensor:
-        """Logits (B, 1 + K) before the temperature, of views (B, V, 3, S, S); V is 2 or more."""
-        features = self._look(views.flatten(0, 1))
-        return self._read(features.unflatten(0, views.shape[:2]))
+    def look(self, views: Tensor) -> Tensor:
+        """What is seen in one picture: views (V, 3, S, S) to (1, 3C); V is 2 or more."""
+        told = self.statistics(views)
+        crops = told[1:]
+        return torch.cat([told[:1], crops.mean(0, keepdim=True), crops.amax(0, keepdim=True)], 1)
+
+    def scores(self, seen: Tensor) -> Tensor:
+        """Logits (B, 1 + K) before the temperature, of what is seen, (B, 3C)."""
+        return cast(Tensor, self.head(seen))
 
     def forward(self, views: Tensor) -> Tensor:
-        """Look at one picture.
+        """Judge one picture.
 
         Args:
             views: (V, 3, S, S), the first of the whole; V is 2 or more.
@@ -85,18 +116,34 @@ class Judge(nn.Module):
         Returns:
             Logits (1, 1 + K): nothing, then the tasks. Their softmax is how sure it is.
         """
-        return self._read(self._look(views)[None]) / self.temperature
+        return self.scores(self.look(views)) / self.temperature
 
-    def _look(self, views: Tensor) -> Tensor:
-        """Views (N, 3, S, S) to features (N, C)."""
-        x, means = views, []
-        for stage in self.trunk:
-            x = stage(x)
-            means.append(x.mean(dim=(2, 3)))
-        return torch.cat(means, dim=1)
 
-    def _read(self, features: Tensor) -> Tensor:
-        """Features (B, V, C) to logits (B, 1 + K)."""
-        whole, crops = features[:, 0], features[:, 1:]
-        told = torch.cat([whole, crops.mean(dim=1), crops.amax(dim=1)], dim=1)
-        return cast(Tensor, self.head(told))
+def oriented_filters() -> Tensor:
+    """Lines, then edges, of 8 directions each: (16, 1, 7, 7); flat places give nothing."""
+    across, along = SIGMAS_PX
+    half = FILTER_PX // 2
+    axis = torch.arange(-half, half + 1, dtype=torch.float32)
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    lines, edges = [], []
+    for direction in range(DIRECTIONS):
+        turn = math.pi * direction / DIRECTIONS
+        u, v = x * math.cos(turn) + y * math.sin(turn), y * math.cos(turn) - x * math.sin(turn)
+        bump = torch.exp(-(u**2) / (2 * across**2) - v**2 / (2 * along**2))
+        line, edge = (1 - u**2 / across**2) * bump, u * bump
+        line = line - line.mean()
+        lines.append(line / line.abs().sum())
+        edges.append(edge / edge.abs().sum())
+    return torch.stack(lines + edges)[:, None]
+
+
+def _log_energy(x: Tensor) -> Tensor:
+    """The logarithm of the mean square of maps (N, M, H, W), (N, M)."""
+    return torch.log(x.square().mean(dim=(2, 3)) + FLOOR**2)
+
+
+def _histogram(x: Tensor) -> Tensor:
+    """Shares of a map (N, 1, H, W) at 8 levels of 0-1, as (N, 8); values between count for both."""
+    steps = LEVELS - 1
+    levels = [torch.relu(1 - (x - level / steps).abs() * steps) for level in range(LEVELS)]
+    return torch.cat([share.mean(dim=(2, 3)) for share in levels], dim=1)

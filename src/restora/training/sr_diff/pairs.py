@@ -1,0 +1,121 @@
+"""Crops of pairs for the U-Net, with the context of the whole picture.
+
+Source: SR-Diff, its data loader: flips and turns; the context is that of the picture and does not
+follow the crop, so that training and restoring agree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from restora.errors import InputError
+from restora.networks.sr_diff.tasks import Task
+from restora.training.data import to_unit
+from restora.training.sr_diff.recipe import SRDiffRecipe
+from restora.training.sr_diff.sources import Having, PairSource
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """One step's pairs.
+
+    Attributes:
+        clean: (B, 3, P, P) float32 in 0-1.
+        degraded: The same place in the degraded photo.
+        task: (B,) int64, which of the network's tasks.
+        tokens: (B, N, F) float32, what the encoder says of the whole degraded photo; of the clean
+            one where the recipe tries that; zeros where it wants none.
+        keep: (B,) bool, where the context is given.
+        dice: (B,) float32, 0-1 at random, for the time.
+    """
+
+    clean: Tensor
+    degraded: Tensor
+    task: Tensor
+    tokens: Tensor
+    keep: Tensor
+    dice: Tensor
+
+
+class CropPairs:
+    """Batches of crops: that of a step is a pure function of the seed and the step."""
+
+    def __init__(self, store: PairSource, recipe: SRDiffRecipe) -> None:
+        """
+        Raises:
+            InputError: No photo, or none with some task, is large enough.
+        """
+        self._store = store
+        self._recipe = recipe
+        side = recipe.data.patch_px
+        self._usable = [
+            number for number in range(len(store)) if min(store.clean(number).shape[:2]) >= side
+        ]
+        if not self._usable:
+            raise InputError(f"no photo is at least {side} pixels wide and high.")
+        self._having = Having(store, self._usable)
+        missing = self._having.missing()
+        if missing:
+            raise InputError(
+                f"no photo of the task {missing[0]} is at least {side} pixels wide and high."
+            )
+        shares = np.array([recipe.srdiff.task_shares.get(task, 1.0) for task in store.tasks])
+        self._shares = shares / shares.sum()
+
+    def batch(self, step: int, *, device: str = "cpu") -> PairBatch:
+        """The pairs of optimiser step ``step``."""
+        recipe, store = self._recipe, self._store
+        rng = np.random.default_rng((recipe.train.seed, step))
+        count, side = recipe.data.batch, recipe.data.patch_px
+        numbers = [self._usable[n] for n in rng.integers(len(self._usable), size=count)]
+        tasks = rng.choice(len(store.tasks), size=count, p=self._shares)
+        variants = rng.integers(store.variants, size=count).tolist()
+        named = [store.tasks[task] for task in tasks]
+        numbers = self._having.redraw(rng, numbers, named)
+        chosen = list(zip(numbers, named, variants, strict=True))
+        pairs = [self._cut(rng, number, task, variant, side) for number, task, variant in chosen]
+        clean, degraded = (np.stack(part) for part in zip(*pairs, strict=True))
+        tokens = self._tokens(chosen)
+        keep = rng.random(count) >= recipe.srdiff.context_drop
+        return PairBatch(
+            clean=_planes(clean, device),
+            degraded=_planes(degraded, device),
+            task=torch.from_numpy(tasks).to(device),
+            tokens=torch.from_numpy(tokens).to(device).float(),
+            keep=torch.from_numpy(keep).to(device),
+            dice=torch.from_numpy(rng.random(count, np.float32)).to(device),
+        )
+
+    def _tokens(self, chosen: list[tuple[int, Task, int]]) -> NDArray[np.float16]:
+        config, store = self._recipe.network, self._store
+        if config.context == "none":
+            return np.zeros((len(chosen), config.tokens, config.token_dim), np.float16)
+        if config.context == "oracle-gt":
+            return np.stack([store.clean_tokens(number) for number, _, _ in chosen])
+        return np.stack([store.tokens(*each) for each in chosen])
+
+    def _cut(
+        self, rng: np.random.Generator, number: int, task: Task, variant: int, side: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """The same square of both, turned and mirrored alike."""
+        clean = self._store.clean(number)
+        degraded = self._store.degraded(number, task, variant)
+        y, x = (int(rng.integers(length - side + 1)) for length in clean.shape[:2])
+        turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
+
+        def cut(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            crop = np.rot90(picture[y : y + side, x : x + side], turns)
+            return crop[:, ::-1] if mirrored else crop
+
+        return cut(clean), cut(degraded)
+
+
+def _planes(pixels: NDArray[np.uint8], device: str) -> Tensor:
+    """(B, P, P, 3) bytes to (B, 3, P, P), 0-1."""
+    there = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
+    return to_unit(there.permute(0, 3, 1, 2))
