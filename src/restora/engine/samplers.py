@@ -6,6 +6,7 @@ Source: IR-SDE and its posterior sampling, see :mod:`restora.networks.sr_diff.sd
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from restora.networks.sr_diff.sde import MeanRevertingSDE
@@ -35,7 +36,7 @@ def sample(
     """
     grid = sde.subset(steps)
     state = degraded + sde.strength * draw(0)
-    for number, (t, to) in enumerate(zip(grid, grid[1:], strict=False), start=1):
+    for number, (t, to) in enumerate(pairwise(grid), start=1):
         clean = predict(state, t)
         if to == 0:
             return clean

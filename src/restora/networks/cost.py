@@ -23,9 +23,9 @@ def count_macs_per_pixel(network: Network) -> int:
     Everything is in it that sees the picture; what works on a few numbers for the whole of it,
     such as a controller, is left out, and so is attention to a few anchors. A SODiff is counted
     with its linear maps and attention, on a tile of 512×512 pixels, and without the prompt, which
-    costs the same for every picture; an SR-Diff likewise, one step of it, without judge and refiner.
-    The network stays as it was: no normalisation takes the
-    picture it is counted on into its means.
+    costs the same for every picture; an SR-Diff likewise, one step of it, without judge and
+    refiner. The network stays as it was: no normalisation takes the picture it is counted on into
+    its means.
     """
     if isinstance(network, SODiff):
         parts = count_sodiff_macs(on_meta(network.config), TILE_PX)
