@@ -21,25 +21,33 @@ TINY = {
 
 
 @pytest.fixture(scope="module")
-def weight(tmp_path_factory):
-    """A tiny SR-Diff whose context moves its output."""
+def make_weight(tmp_path_factory):
+    """A function to the file of a tiny SR-Diff whose context moves its output."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("safetensors")
     from restora.networks.sr_diff.config import SRDiffConfig
     from restora.networks.sr_diff.network import SRDiff
     from restora.networks.weight_files import write_safetensors
 
-    torch.manual_seed(0)
-    config = SRDiffConfig.model_validate(TINY)
-    network = SRDiff(config).eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if not parameter.any():  # what starts as nothing
-                parameter.normal_(0, 0.05)
-        network.refiner.basis.normal_(0, 0.5)
-    path = tmp_path_factory.mktemp("weight") / "tiny.safetensors"
-    write_safetensors(path, config, network.state_dict())
-    return path
+    def make(**changes):
+        torch.manual_seed(0)
+        config = SRDiffConfig.model_validate(TINY | changes)
+        network = SRDiff(config).eval()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                if not parameter.any():  # what starts as nothing
+                    parameter.normal_(0, 0.05)
+            network.refiner.basis.normal_(0, 0.5)
+        path = tmp_path_factory.mktemp("weight") / "tiny.safetensors"
+        write_safetensors(path, config, network.state_dict())
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def weight(make_weight):
+    return make_weight()
 
 
 @pytest.fixture
@@ -139,6 +147,13 @@ def test_contexts_of_a_weight(data, weight):
     assert "- Trained with the context refined." in done.stdout
     assert "| all |" in done.stdout
     assert bench("show", data / "c.json", "--markdown").stdout == done.stdout
+
+
+def test_what_a_weight_cannot_is_told_before_it_walks(data, make_weight):
+    few = make_weight(tasks=["dehaze"], sde={"steps": 20})
+    asked = ("context", few, "--data", data, "--clean", "clean", "--steps")
+    assert "--steps is from 1 to 20 for" in told(bench(*asked, 21, "--task", "dehaze"))
+    assert "knows dehaze, and no picture is for that" in told(bench(*asked, 2, "--task", "deblur"))
 
 
 def test_contexts_are_for_sr_diff(data):

@@ -1,6 +1,8 @@
 """`restora data make` and `restora data features`, as a user types them."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from restora.cli.main import app
 from restora.errors import InputError, UsageError
 from restora.semantics.lookup import load_image_encoder
 from restora.training.sr_diff.layout import Layout, read_features
+from restora.training.sr_diff.make_features import load_refiner
 
 KINDS = ("hazy", "rainy", "motion-blurry", "low-light")
 
@@ -159,6 +162,18 @@ def test_options_that_make_no_sense(photos, tmp_path, arguments, sentence):
     assert isinstance(done.exception, UsageError)  # the command ends with 2
     assert sentence in str(done.exception)
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("place", ["", "more"])
+def test_pairs_among_the_photos_are_no_photos(photos, place):
+    for done in (run("make", photos, "-o", photos / place, "--task", "derain") for _ in range(2)):
+        assert done.exit_code == 0
+    assert done.stderr == "pairs: 2 kept\n"
+
+
+def test_clean_pictures_of_one_task_are_photos_for_another(made):
+    done = run("make", made / "train" / "hazy" / "GT", "-o", made, "--task", "lowlight")
+    assert done.stderr == "pairs: 2 made\n"
 
 
 def test_photos_that_would_be_called_alike(photos, tmp_path):
@@ -316,3 +331,15 @@ def test_a_refiner_takes_only_what_it_was_taught(made, refiner):
     assert not (made / "encoder.json").exists()
     done = run("features", made, "--refiner", "fbcnn-gray-compact")
     assert "fbcnn-gray-compact has no refiner: it is no SR-Diff." in str(done.exception)
+
+
+def test_where_an_encoder_lay_does_not_matter_but_its_weights_do(refiner):
+    path, _ = refiner(0, encoder="blip-vector:/some/folder", tokens=1)
+    loaded = load_refiner(str(path))
+    encoder = SimpleNamespace(
+        name="blip-vector", token_dim=1280, max_tokens=1, fingerprint=lambda: "blip-vector-a"
+    )
+    loaded.check(encoder)
+    replace(loaded, taught="blip-vector-a").check(encoder)
+    with pytest.raises(UsageError, match="taught with the image encoder blip-vector-b, not"):
+        replace(loaded, taught="blip-vector-b").check(encoder)

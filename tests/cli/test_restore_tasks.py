@@ -86,6 +86,15 @@ def test_auto_tells_what_it_found(card, sr_diff_card, photo, tmp_path):
     assert np.array_equal(pixels(tmp_path / "b.png"), pixels(tmp_path / "photo.png"))
 
 
+def test_what_needs_nothing_is_not_written_over_itself(sr_diff_card, photo, tmp_path):
+    path = tmp_path / "photo.webp"
+    Image.open(photo).save(path, quality=50)
+    before = path.read_bytes()
+    calm = sr_diff_card("nothing", 0.95)
+    run("restore", path, "--in-place", "--format", "same", "--task", "auto", "--model", calm)
+    assert path.read_bytes() == before  # saved again, a lossy file would have lost something
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

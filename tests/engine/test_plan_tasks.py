@@ -140,6 +140,19 @@ def test_a_model_that_lacks_the_task_says_what_it_knows(card, picture, tmp_path)
         make_plan(picture, None, Wishes(model=str(path), task="derain"))
 
 
+def test_auto_leaves_what_the_model_does_not_know(card, jpeg, picture, tmp_path):
+    """The judge of another weight may look, and it knows more."""
+    told = json.loads(Path(card).read_text())
+    told["training"]["recipe"]["network"]["tasks"] = ["dehaze"]
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps(told))
+    wishes, seen = Wishes(model=str(path), task="auto"), judged("derain", 0.93)
+    why = f"it needs derain, which {path} cannot do"
+    assert plan_jpeg(jpeg(quality=40), wishes, seen).reasons[0] == f"task jpeg: {why}"
+    assert make_plan(picture, None, wishes, seen=seen).task == "none"
+    assert make_plan(picture, None, wishes, seen=judged("dehaze", 0.93)).task == "dehaze"
+
+
 def test_auto_repairs_the_jpeg_first(card, jpeg):
     plan = plan_jpeg(jpeg(quality=40), Wishes(model=card, task="auto"), judged("derain", 0.93))
     assert (plan.task, plan.weights, plan.first) == ("derain", (card,), FIRST)

@@ -1,7 +1,10 @@
 """An SR-Diff through the whole engine: one context and one noise for a picture."""
 
 import io
+import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ from restora.engine.noise import NoiseField
 from restora.engine.plan import Wishes
 from restora.engine.restorer import Restorer
 from restora.engine.tiles import lay_grid
-from restora.errors import InputError, UsageError
+from restora.errors import InputError, UsageError, WeightsError
 from restora.images import read_bytes
 from restora.networks.weight_files import write_safetensors
 from restora.semantics.context import one_row
@@ -165,6 +168,29 @@ def test_the_card_tells_what_it_can_do(card, small_sr_diff, tmp_path):
         assert facts.tasks == ("dehaze", "derain", "deblur", "lowlight")
         assert (facts.steps, facts.most_steps, facts.multiple_px) == (10, 100, 4)
         assert (facts.torch, facts.local, facts.timesteps) == (of_torch, True, ())
+
+
+def test_the_context_is_of_the_encoder_it_was_taught(card, tmp_path):
+    told, here = json.loads(Path(card).read_text()), load_image_encoder("lite0").fingerprint()
+    for part in ("refiner", "denoiser", "judge"):
+        shutil.copy(Path(card).with_name(f"tiny.{part}.onnx"), tmp_path)
+    path = tmp_path / "tiny.json"
+    for fingerprint in (here, "lite0-other"):
+        path.write_text(json.dumps(told | {"encoders": {"image encoder": fingerprint}}))
+        again = partial(open_backend, str(path), device="cpu", threads=1, precision="float")
+        if fingerprint == here:
+            assert again().survey(np.zeros((32, 32, 3), np.float32)).tokens.shape == (1, 50, 16)
+            continue
+        with pytest.raises(WeightsError, match=f"taught with the image encoder {fingerprint}, and"):
+            again()
+
+
+def test_nobody_has_the_context_of_the_clean_picture(small_sr_diff, tmp_path):
+    config = small_sr_diff.config.model_copy(update={"context": "oracle-gt"})
+    path = tmp_path / "oracle.safetensors"
+    write_safetensors(path, config, small_sr_diff.state_dict())
+    with pytest.raises(WeightsError, match="guided by the clean picture in training"):
+        open_backend(str(path), device="cpu", threads=1, precision="float")
 
 
 def test_tiles_agree_with_the_whole(restorer, card, png):

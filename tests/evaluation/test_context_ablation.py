@@ -111,5 +111,7 @@ def test_pictures_count_once_over_all_tasks(pairs):
 def test_one_picture_has_no_other(pairs):
     with pytest.raises(UsageError, match="lowlight has one"):
         measure_contexts(pairs[:1], Brightener(), model="m", test_set="s", steps=4)
+    with pytest.raises(UsageError, match="no picture"):
+        measure_contexts([], Brightener(), model="m", test_set="s", steps=4)
     with pytest.raises(UsageError, match="no seed"):
         measure_contexts(pairs, Brightener(), model="m", test_set="s", steps=4, seeds=())

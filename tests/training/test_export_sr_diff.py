@@ -49,7 +49,7 @@ def network_of(**changes):
         network.refiner.scale.add_(0.5)
         if network.judge is not None:
             network.judge.temperature.fill_(1.5)
-            network.judge.scores(torch.rand(2, 3, 3, 32, 32))
+            network.judge.head[0].running_mean.add_(0.1)
     return network
 
 

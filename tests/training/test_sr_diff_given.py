@@ -235,6 +235,9 @@ def test_validation_takes_the_pairs_of_val(root, sr_diff_recipe):
     torch.manual_seed(0)
     scores = validation(SRDiff(recipe.network).eval())
     assert scores["gain_dehaze"] == scores["gain_lowlight"] == 0  # it starts by changing nothing
+    Image.new("RGB", (39, 32)).save(root / "val" / "hazy" / "LQ" / "v.png")
+    with pytest.raises(InputError, match=r"LQ.v\.png: is of another size than .*GT.v\.png"):
+        next(iter(make_validation(recipe, root).pairs("cpu")))
     shutil.rmtree(root / "val" / "hazy")
     with pytest.raises(UsageError, match=r"no pairs for dehaze, which network\.tasks"):
         next(iter(make_validation(recipe, root).pairs("cpu")))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from restora.errors import InputError
+from restora.errors import InputError, RecipeError
 from restora.training.data import PhotoStore
 from restora.training.sr_diff.pairs import CropPairs
 from restora.training.sr_diff.sources import Having
@@ -131,6 +131,12 @@ def test_whose_tokens_they_are(sr_diff_recipe, context, sign):
     recipe = sr_diff_recipe("restore", network={"context": context})
     batch = CropPairs(Same(numbered()), recipe).batch(0)
     assert batch.tokens.unique().tolist() == [sign]
+
+
+def test_some_task_is_left_to_learn(sr_diff_recipe):
+    with pytest.raises(RecipeError, match="task_shares leave no task to learn"):
+        sr_diff_recipe("restore", task_shares={"dehaze": 0, "lowlight": 0})
+    sr_diff_recipe("restore", task_shares={"dehaze": 0})
 
 
 def test_shares_are_kept(sr_diff_recipe):

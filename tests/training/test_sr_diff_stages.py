@@ -94,6 +94,13 @@ def test_a_run_belongs_to_its_stage(sr_diff_recipe, photos, tmp_path):
         Trainer(sr_diff_recipe("judge"), photos).resume(tmp_path / LATEST)
 
 
+def test_who_is_held_out_stays_so(sr_diff_recipe, photos, tmp_path):
+    recipe, other = (sr_diff_recipe("refiner", holdout=share) for share in (0.0, 0.5))
+    train(recipe, photos, out=tmp_path, stop=lambda: True, initial=fitted(recipe))
+    with pytest.raises(UsageError, match=r"with srdiff\.holdout 0\.0, not 0\.5; choose another"):
+        train(other, photos, out=tmp_path, initial=fitted(other))
+
+
 def test_the_loss_may_change_on_the_way_and_it_is_told(sr_diff_recipe, photos, tmp_path):
     first, then = (sr_diff_recipe("restore", loss=loss) for loss in ("clean-l1", "clean-log"))
     train(first, photos, out=tmp_path, stop=lambda: True, initial=fitted(first))

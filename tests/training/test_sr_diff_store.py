@@ -151,6 +151,14 @@ def test_tiles_and_variants_of_a_photo_are_held_out_together():
     assert set_aside(stems, 1.0) == [True] * len(stems)
 
 
+def test_all_the_haze_of_a_photo_of_reside_is_held_out_together():
+    hazes = ("0.8_0.04", "0.95_0.2", "1_0.08")
+    aside = set_aside([f"{n:04d}_{haze}" for n in range(100) for haze in hazes], 0.3)
+    photos = [aside[first : first + 3] for first in range(0, len(aside), 3)]
+    assert all(len(set(each)) == 1 for each in photos)
+    assert 10 < sum(each[0] for each in photos) < 50
+
+
 @pytest.mark.parametrize("cameras", [("DSC",), ("DSC", "IMG")])
 def test_what_a_camera_calls_its_photos_does_not_make_them_one(cameras):
     stems = [f"{camera}_{number:04d}" for camera in cameras for number in range(100)]

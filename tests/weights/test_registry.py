@@ -75,6 +75,8 @@ def test_an_encoder_is_a_weight_but_no_model(name):
     assert card.encoders["image"].startswith(f"{name}:")
     with pytest.raises(UsageError, match=f"There is no model named '{name}'"):
         find_model(name)
+    with pytest.raises(WeightsError, match=f"The weight {name} restores nothing by itself"):
+        resolve_model(str(FOLDER / f"{name}.json"))
 
 
 def test_a_card_elsewhere_is_found_by_its_path(tmp_path):

@@ -55,12 +55,13 @@ def make(
         raise UsageError(f"--seed is 0 or more, not {seed}.")
     if variants < 1:
         raise UsageError(f"--variants is at least 1, not {variants}.")
-    found = find_photos(photos)
+    layout = Layout(out)
+    found = find_photos(photos, beside=layout)
     try:
         with progress_bar(f"{split} {task}") as progress:
             made = make_pairs(
                 found,
-                Layout(out),
+                layout,
                 split=split,
                 tasks=tasks,
                 seed=seed,

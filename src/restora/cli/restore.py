@@ -147,7 +147,10 @@ def restore(
                 accept=accept,
                 progress=advance,
             )
-            result.save(job.target, bits=bits, quality=jpeg_quality if target == "JPEG" else None)
+            # Nothing was done: written over itself, a lossy file would only lose.
+            if result.plan.task != "none" or job.target != job.source:
+                told_quality = jpeg_quality if target == "JPEG" else None
+                result.save(job.target, bits=bits, quality=told_quality)
             return result.report()
 
         for outcome in run_jobs(found.jobs, work, existing=existing, workers=jobs):

@@ -14,6 +14,7 @@ import numpy as np
 
 from restora.engine.backend import Check, Draw, Encoded, Floats
 from restora.engine.samplers import sample
+from restora.errors import WeightsError
 from restora.networks.sr_diff.tasks import Task
 from restora.semantics.context import one_row
 
@@ -69,6 +70,34 @@ class SrDiffBackend(ABC):
     @property
     def channels(self) -> int:
         return 3
+
+    def check_context(self) -> None:
+        """Refuse to restore with a context that nobody has.
+
+        Raises:
+            WeightsError: It was taught that of the clean picture.
+        """
+        if self._config.context == "oracle-gt":
+            raise WeightsError(
+                "This SR-Diff was guided by the clean picture in training, which nobody has who "
+                "restores; `restora bench context` measures it."
+            )
+
+    def check_encoder(self, taught: str | None) -> None:
+        """Refuse an image encoder whose tokens mean something else than in training.
+
+        Args:
+            taught: Fingerprint of the one it was taught with; None: that is not known.
+
+        Raises:
+            WeightsError: It is another.
+        """
+        if taught is None or self._encoder is None or self._encoder.fingerprint() == taught:
+            return
+        raise WeightsError(
+            f"This SR-Diff was taught with the image encoder {taught}, and {self._config.encoder} "
+            f"is {self._encoder.fingerprint()} here."
+        )
 
     def asked(self, *, task: Task, steps: int, samples: int) -> Self:
         """The same network, set to what a plan asks; this one stays as it is.

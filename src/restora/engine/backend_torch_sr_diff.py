@@ -39,9 +39,7 @@ class SrDiffTorchBackend(SrDiffBackend):
 
     @torch.inference_mode()
     def _refine(self, tokens: Floats) -> Floats:
-        context = self._network.context(self._place.put(tokens))
-        assert context is not None  # else there are no tokens
-        return to_array(context)
+        return to_array(self._network.context(self._place.put(tokens)))
 
     @torch.inference_mode()
     def _restore(self, tiles: Floats, context: Floats, draw: Draw | None) -> Floats:

@@ -16,12 +16,12 @@ from restora.engine.backend_ort import OrtBackend
 from restora.engine.backend_ort_dagn import DagnOrtBackend
 from restora.engine.backend_ort_sodiff import SodiffOrtBackend
 from restora.engine.backend_ort_sr_diff import SrDiffOrtBackend
-from restora.engine.backend_sr_diff import DEFAULT_STEPS
+from restora.engine.backend_sr_diff import DEFAULT_STEPS, SrDiffBackend
 from restora.engine.tiles import GRID_PX
 from restora.errors import UsageError, WeightsError
 from restora.networks.sodiff.buckets import CANDIDATES
 from restora.networks.sr_diff.tasks import Task
-from restora.weights.cards import Card
+from restora.weights.cards import IMAGE_ENCODER, Card
 from restora.weights.registry import (
     FOLDER,
     Model,
@@ -42,6 +42,7 @@ ORT_BACKENDS: Mapping[str, Callable[..., Backend]] = {
     "dagn": DagnOrtBackend,
     "sodiff": SodiffOrtBackend,
 }
+SAMPLES = "sr-diff"  # whose backend also takes what its card says of the network
 TORCH_SUFFIXES = (".pth", ".safetensors")
 SCALES = range(4)  # of codec and U-Net at published size, each half as large as the one before
 # Of tiles, for weights without a card: half of how far the published network sees.
@@ -109,7 +110,12 @@ def resolve_model(name: str) -> Model:
 
 
 def weight_facts(weight: str) -> WeightFacts:
-    """What is known of a weight: the name of one that ships, or a path."""
+    """What is known of a weight: the name of one that ships, or a path.
+
+    Raises:
+        MissingExtra: A checkpoint needs PyTorch, which is not installed.
+        WeightsError: The file holds no weights Restora can use.
+    """
     if _is_torch(weight):
         from restora.networks.sr_diff.config import SRDiffConfig  # noqa: PLC0415 - rarely needed
 
@@ -126,8 +132,10 @@ def weight_facts(weight: str) -> WeightFacts:
         diffuses = hasattr(config, "candidates")
         return _diffusion_facts(facts, config.model_dump(mode="json")) if diffuses else facts
     card = load_card(weight)
+    if card.method not in (*ORT_BACKENDS, SAMPLES):
+        raise WeightsError(f"The weight {card.name} restores nothing by itself.")
     facts = WeightFacts(card.channels, card.overlap_px, card.int8_loss_db, first=card.first)
-    if card.method == "sr-diff":
+    if card.method == SAMPLES:
         return _sampler_facts(facts, _sr_diff_config(card))
     if card.method != "sodiff":
         return facts
@@ -221,13 +229,13 @@ def open_backend(weight: str, *, device: str, threads: int, precision: Precision
     Raises:
         MissingExtra: PyTorch is needed and not installed.
         UsageError: There is no such device here.
-        WeightsError: The weight cannot be read.
+        WeightsError: The weight cannot be read, or what guided it in training is not here.
     """
-    if device == "cpu" and not _is_torch(weight):
-        card = load_card(weight)
-        if card.method == "sr-diff":
+    card = None if _is_torch(weight) else load_card(weight)
+    if card is not None and device == "cpu":
+        if card.method == SAMPLES:
             parts = [load_weight(weight, part) for part in ("refiner", "denoiser")]
-            return SrDiffOrtBackend(_sr_diff_config(card), *parts, threads=threads)
+            return _guided(SrDiffOrtBackend(_sr_diff_config(card), *parts, threads=threads), card)
         parts = [load_weight(weight, part) for part in card.parts(int8=precision == "int8")]
         return ORT_BACKENDS[card.method](*parts, threads=threads)
     require("torch", extra="train")
@@ -235,7 +243,19 @@ def open_backend(weight: str, *, device: str, threads: int, precision: Precision
 
     loaded = _read(weight if _is_path(weight) else str(FOLDER / f"{weight}.json"))
     half = precision == "half"
-    return open_torch(loaded.config, loaded.weights, device=device, half=half)
+    return _guided(open_torch(loaded.config, loaded.weights, device=device, half=half), card)
+
+
+def _guided(backend: Backend, card: Card | None) -> Backend:
+    """A network, if what will guide it is what did in training.
+
+    Raises:
+        WeightsError: It is an SR-Diff and something else would.
+    """
+    if isinstance(backend, SrDiffBackend):
+        backend.check_context()
+        backend.check_encoder(None if card is None else card.encoders.get(IMAGE_ENCODER))
+    return backend
 
 
 def _is_torch(weight: str) -> bool:

@@ -117,6 +117,9 @@ def _choose_by_judge(
     what looks like compression in it may be what it shows.
     """
     found, why = _judged(picture, seen)
+    model = model_of(wishes)
+    if found is not None and found not in tasks_of(model):  # another weight's judge knows more
+        found, why = None, f"it needs {found}, which {model.name} cannot do"
     compressed = facts is not None or wishes.quality is not None
     if found is None and compressed:
         return Choice("jpeg", why=(f"task jpeg: {why}",))

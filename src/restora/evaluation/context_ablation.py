@@ -153,8 +153,10 @@ def measure_contexts(
 
     Raises:
         InputError: A picture cannot be read.
-        UsageError: A task has no second picture, or there is no seed.
+        UsageError: There is no picture, a task has no second one, or there is no seed.
     """
+    if not pairs:
+        raise UsageError("There is no picture to measure with.")
     if not seeds:
         raise UsageError("There is no seed to measure with.")
     tasks = tuple(task for task in TASKS if any(pair.task == task for pair in pairs))

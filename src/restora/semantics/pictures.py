@@ -11,6 +11,8 @@ from restora.semantics.protocols import Floats
 
 __all__ = ["check_pictures", "resize"]
 
+ROWS = 256  # rounded at once: floats of a whole large picture would take as much memory as it does
+
 
 def check_pictures(pictures: Floats) -> None:
     """Refuse what is not a batch of pictures.
@@ -43,7 +45,10 @@ def resize(pictures: Floats, side_px: int) -> NDArray[np.uint8]:
     check_pictures(pictures)
     out = np.empty((len(pictures), side_px, side_px, 3), np.uint8)
     for picture, square in zip(pictures, out, strict=True):
-        pixels = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+        pixels = np.empty(picture.shape, np.uint8)
+        for start in range(0, len(picture), ROWS):
+            rows = slice(start, start + ROWS)
+            pixels[rows] = (np.clip(picture[rows], 0, 1) * 255 + 0.5).astype(np.uint8)
         image = Image.fromarray(pixels).resize((side_px, side_px), Image.Resampling.BICUBIC)
         square[:] = np.asarray(image)
     return out

@@ -18,8 +18,9 @@ from restora.networks.sr_diff.network import SRDiff
 from restora.networks.weight_files import read_weights
 from restora.training.checkpoint import load_checkpoint
 from restora.training.initial_sodiff import Start
-from restora.training.same_run import IMAGE_ENCODER, check_encoders
+from restora.training.same_run import check_encoders
 from restora.training.sr_diff.recipe import SRDiffRecipe, Stage
+from restora.weights.cards import IMAGE_ENCODER
 from restora.weights.registry import load_card
 
 REFINER, JUDGE, UNET = "refiner", "judge", "unet"

@@ -20,9 +20,10 @@ from restora.training.curve import draw_curve
 from restora.training.data import PhotoStore
 from restora.training.ema import Ema
 from restora.training.methods import make_batches, make_task, make_validation
-from restora.training.same_run import IMAGE_ENCODER, TEXT_ENCODER, check_encoders, check_same_run
+from restora.training.same_run import TEXT_ENCODER, check_encoders, check_same_run
 from restora.training.sections import Recipe
 from restora.training.tasks import Scoring
+from restora.weights.cards import IMAGE_ENCODER
 
 LATEST = "latest.pt"
 BEFORE_DECAY = "before-decay.pt"  # where a longer training takes up the thread

@@ -11,9 +11,9 @@ from restora.training.recipe import DAGNRecipe
 from restora.training.sections import Recipe
 from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.sr_diff.recipe import SRDiffRecipe
+from restora.weights.cards import IMAGE_ENCODER
 
 TEXT_ENCODER = "text encoder"  # whose tokens a prior reads and SAIPE gives
-IMAGE_ENCODER = "image encoder"  # whose tokens guide SR-Diff
 ROLES = ("captioner", TEXT_ENCODER, IMAGE_ENCODER)
 DECOUPLING = ("stage", "spectral_norm", "code_channels")  # of a DAGN: what is trained beside it
 
@@ -75,7 +75,11 @@ def _fixed(recipe: Recipe) -> dict[str, object]:
     if isinstance(recipe, SODiffRecipe):
         return {"sodiff.stage": recipe.sodiff.stage, "the critic": _critic(recipe)}
     if isinstance(recipe, SRDiffRecipe):
-        return {"srdiff.stage": recipe.srdiff.stage}
+        section = recipe.srdiff
+        fixed: dict[str, object] = {"srdiff.stage": section.stage}
+        if section.stage == "refiner":  # else it is scored on photos that it was shown
+            fixed["srdiff.holdout"] = section.holdout
+        return fixed
     return {}
 
 

@@ -15,6 +15,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "sr-diff": ("judge", "refiner", "denoiser"),
     "image-encoder": ("encoder",),  # restores nothing: others read what it sees
 }
+IMAGE_ENCODER = "image encoder"  # under encoders: whose tokens guide SR-Diff
 
 
 class Training(BaseModel):

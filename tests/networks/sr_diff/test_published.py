@@ -190,7 +190,7 @@ def test_a_step_learns_from_refined_vectors(blip, photos, form, refined):
 
 def test_a_refiner_that_never_learned_is_refused(blip, photos):
     with pytest.raises(UsageError, match="its refiner was never trained"):
-        Trainer(published("dehaze", blip), photos)
+        Trainer(published("dehaze", blip), photos).advance()
 
 
 @pytest.mark.parametrize("context", ["raw", "oracle-gt", "none"])

@@ -146,6 +146,31 @@ def test_as_many_steps_as_the_grid_has_are_the_grid():
     assert leap == pytest.approx(PUBLISHED.optimum(state, clean, degraded, 60), abs=1e-15)
 
 
+class Elsewhere(torch.Tensor):
+    """As on a GPU: NumPy cannot look inside before it is brought here."""
+
+    def __array__(self, *_arguments, **_named):
+        raise TypeError("not on the CPU")
+
+    def to(self, *_arguments, **_named):
+        return self.as_subclass(torch.Tensor)
+
+
+def test_steps_may_be_on_another_device():
+    steps = torch.tensor([1, 50, 100])
+    there = steps.as_subclass(Elsewhere)
+    with pytest.raises(TypeError):
+        np.asarray(there)
+    state, clean, degraded = torch.rand(3, 3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    for each in (
+        lambda t: PUBLISHED.marginal(clean, degraded, t)[0],
+        lambda t: PUBLISHED.noise_of(state, degraded, clean, t),
+        lambda t: PUBLISHED.reverse(state, degraded, clean, t)[0],
+        lambda t: PUBLISHED.optimum(state, clean, degraded, t),
+    ):
+        assert torch.equal(each(there), each(steps))
+
+
 @given(sde=schedules(), count=st.integers(1, 200))
 def test_a_subset_falls_from_the_last_step_to_the_clean_picture(sde, count):
     assume(count <= sde.steps)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from restora.networks.sr_diff.config import UNetConfig
 from restora.networks.sr_diff.unet import ConditionalUNet
@@ -41,6 +42,19 @@ def test_published_size():
     count = sum(p.numel() for p in unet.parameters())
     assert count == pytest.approx(49.4e6, rel=0.005)
     assert UNetConfig().multiple_px == 8
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"stem_px": 4}, "stem_px is odd"),
+        ({"width": 26, "multipliers": (1, 4)}, "3 heads of head_dim do not share 104 channels"),
+        ({"width": 100, "multipliers": (1,)}, "3 heads of head_dim do not share 100 channels"),
+    ],
+)
+def test_shapes_that_do_not_fit(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        UNetConfig(**settings)
 
 
 @torch.no_grad()

@@ -43,13 +43,18 @@ def context(
     """The same walks guided by nothing, by another picture, by raw, refined and true tokens."""
     from restora.cli.bench.guided import GuidedSRDiff, read_network
     from restora.cli.bench.output import print_grids, progress_bar
+    from restora.errors import UsageError
     from restora.evaluation.context_ablation import context_grids, measure_contexts
     from restora.evaluation.report import write_report
 
     check_json(json)
     pairs = read_pairs(test_set, data, task=task, names=names, clean=clean, limit=limit)
     network = GuidedSRDiff(read_network(weight), device=device)
+    if steps > network.most_steps:
+        raise UsageError(f"--steps is from 1 to {network.most_steps} for {weight}, not {steps}.")
     known = [pair for pair in pairs if pair.task in network.tasks]
+    if not known:
+        raise UsageError(f"{weight} knows {', '.join(network.tasks)}, and no picture is for that.")
     with progress_bar("context") as progress:
         report = measure_contexts(
             known,

@@ -81,6 +81,11 @@ class GuidedSRDiff:
         return self._config.tasks
 
     @property
+    def most_steps(self) -> int:
+        """Of a walk."""
+        return self._config.sde.steps
+
+    @property
     def trained_with(self) -> str:
         """The context it knows from training."""
         return self._config.context

@@ -200,7 +200,8 @@ def restorer_of(model: str, *, samples: int, judged: bool, device: str, threads:
         pixels = to_bytes(result.picture)
         if pixels.ndim == 2:  # the clean one is read as colour
             pixels = pixels[..., None].repeat(3, axis=2)
-        return Restored(pixels, result.plan.steps, result.plan.task)
+        done = None if result.plan.task == "none" else result.plan.task
+        return Restored(pixels, result.plan.steps, done)
 
     return restore
 

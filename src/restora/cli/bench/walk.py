@@ -20,8 +20,8 @@ def walk(
         str, typer.Option(help="Numbers of steps, rising, with commas between.")
     ] = "1,4,10",
     repeats: Annotated[int, typer.Option(help="Turns that count.")] = 3,
-    megapixels: Annotated[float, typer.Option(help="Size of the picture.")] = 1.0,
-    tile: Annotated[int, typer.Option(help="Side of the denoiser's tile, pixels.")] = 512,
+    megapixels: Annotated[float, typer.Option(min=0.01, help="Size of the picture.")] = 1.0,
+    tile: Annotated[int, typer.Option(min=16, help="Side of the denoiser's tile, pixels.")] = 512,
     threads: Threads = 0,
     json: JsonFile = None,
     markdown: Markdown = False,
@@ -32,24 +32,26 @@ def walk(
     from PIL import Image
 
     from restora.cli.bench.output import keep, print_grids, progress_bar
-    from restora.engine.models import resolve_model
+    from restora.engine.models import resolve_model, tasks_of
     from restora.engine.plan import Wishes
     from restora.engine.restorer import Restorer
     from restora.evaluation.walk_speed import made_picture, measure_walk, walk_grids
-    from restora.networks.sr_diff.tasks import TASKS
 
     check_json(json)
     counts = numbers(steps, "--steps")
-    weight = resolve_model(model).weights[0]
+    found = resolve_model(model)
+    weight = found.weights[0]
+    alone = denoiser(weight, tile_px=tile, threads=threads)  # refuses what walks no steps
+    task = tasks_of(found)[0]
     file = io.BytesIO()
     Image.fromarray(made_picture(megapixels)).save(file, "PNG", compress_level=1)
     data, restorer = file.getvalue(), Restorer(threads=threads)
     with progress_bar("walk") as progress:
         report = measure_walk(
             lambda count: restorer.restore(
-                data, Wishes(model=model, task=TASKS[0], steps=count, seed=0)
+                data, Wishes(model=model, task=task, steps=count, seed=0)
             ),
-            denoiser(weight, tile_px=tile, threads=threads),
+            alone,
             lambda: restorer.restore(data, Wishes(model=REFERENCE)),
             model=Path(model).name,
             reference_name=REFERENCE,
@@ -68,7 +70,7 @@ def denoiser(weight: str, *, tile_px: int, threads: int) -> Callable[[], object]
     """One call of an SR-Diff's denoiser on a tile of noise.
 
     Raises:
-        UsageError: The weight has no denoiser.
+        UsageError: The weight has no denoiser, or the tile does not fit it.
         WeightsError: It cannot be read.
     """
     import numpy as np
@@ -82,6 +84,8 @@ def denoiser(weight: str, *, tile_px: int, threads: int) -> Callable[[], object]
     if card.method != "sr-diff":
         raise UsageError(f"{weight} is of the method {card.method}, which walks no steps.")
     config = SRDiffConfig.model_validate(card.training.recipe["network"])
+    if tile_px % config.multiple_px:
+        raise UsageError(f"--tile is a multiple of {config.multiple_px} for {card.name}.")
     session = load_session(load_weight(weight, "denoiser"), threads)
     tile = np.random.default_rng(0).random((1, 3, tile_px, tile_px), np.float32)
     feeds = {

@@ -60,7 +60,7 @@ class JudgeConfig(Section):
     """The network that tells which task a picture needs; ours."""
 
     side_px: int = Field(224, ge=32, multiple_of=32, description="of the views it is shown")
-    widths: tuple[int, ...] = Field((16, 32, 64, 96), min_length=2)
+    widths: tuple[int, ...] = Field((160, 64), min_length=1, description="of the head's layers")
 
 
 class UNetConfig(Section):
@@ -100,6 +100,16 @@ class UNetConfig(Section):
     def multiple_px(self) -> int:
         """Sides of a picture are padded to multiples of this."""
         return int(self.unshuffle * 2 ** (len(self.multipliers) - 1))
+
+    @model_validator(mode="after")
+    def _shapes_fit(self) -> Self:
+        if self.stem_px % 2 == 0:
+            raise ValueError("stem_px is odd")
+        for channels in (self.width * m for m in (1, *self.multipliers)[-2:]):
+            heads = max(1, channels // self.head_dim)
+            if channels % heads:
+                raise ValueError(f"{heads} heads of head_dim do not share {channels} channels")
+        return self
 
 
 class SRDiffConfig(Section):

@@ -32,7 +32,7 @@ SIGMAS_PX = (1.0, 1.8)  # of a filter, across its line and along
 SCALES = 4
 FLOOR = 1e-3  # a quarter of a gray level: fainter lines are none
 DARKEST = 0.01
-DROPPED = (0.1, 0.4)  # of the statistics and of what follows, while it learns
+DROPPED = (0.1, 0.25)  # of the statistics and of what follows, while it learns
 
 
 class Statistics(nn.Module):
@@ -44,12 +44,13 @@ class Statistics(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("luma", torch.tensor(LUMA)[:, None, None], persistent=False)
-        self.register_buffer("filters", oriented_filters(), persistent=False)
+        # As half precision has them, in which a graph stores what is large.
+        self.register_buffer("filters", oriented_filters().half().float(), persistent=False)
 
     @property
     def count(self) -> int:
         """C."""
-        return 3 * LEVELS + 6 + SCALES * 5 * DIRECTIONS
+        return 3 * LEVELS + 6 + SCALES * (5 * DIRECTIONS + 4)
 
     def forward(self, views: Tensor) -> Tensor:
         luma = (views * self.luma).sum(dim=1, keepdim=True)
@@ -63,8 +64,11 @@ class Statistics(nn.Module):
             border = [FILTER_PX // 2] * 4
             found = functional.conv2d(functional.pad(x, border, mode="replicate"), self.filters)
             bright = functional.relu(found[:, :DIRECTIONS])  # streaks are brighter than their place
-            told.append(torch.log(found.abs().mean(dim=(2, 3)) + FLOOR))
-            told += [_log_energy(y) for y in (found, bright)]
+            energy = _log_energy(found)
+            told += [torch.log(found.abs().mean(dim=(2, 3)) + FLOOR), energy, _log_energy(bright)]
+            # How much more one direction has than another tells motion, whichever it is.
+            for kind in (energy[:, :DIRECTIONS], energy[:, DIRECTIONS:]):
+                told += [kind.amax(dim=1, keepdim=True), kind.amin(dim=1, keepdim=True)]
         return torch.cat(told, dim=1)
 
 

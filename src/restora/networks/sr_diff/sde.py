@@ -126,7 +126,7 @@ class MeanRevertingSDE:
 
     def optimum(self, state: Array, clean: Array, degraded: Array, t: Step) -> Array:
         """The likeliest x_{t-1}: what the published loss wants. Source: IR-SDE, equation 14."""
-        return self.posterior(state, clean, degraded, t, np.asarray(t) - 1)[0]
+        return self.posterior(state, clean, degraded, t, _index(t) - 1)[0]
 
     def reverse(
         self,

@@ -20,7 +20,8 @@ from restora.training.sodiff.kept import room
 from restora.training.sr_diff.layout import SPLITS, Features, Layout, Split, read_features
 from restora.training.sr_diff.make_features import ENCODER_NAME, read_record
 from restora.training.sr_diff.sources import Bytes, Tokens
-from restora.training.sr_diff.store import IMAGE_ENCODER, TokenMaker, place_of, set_aside
+from restora.training.sr_diff.store import TokenMaker, place_of, set_aside
+from restora.weights.cards import IMAGE_ENCODER
 
 SPLIT: Split = "train"
 

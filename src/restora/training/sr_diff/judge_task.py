@@ -26,7 +26,7 @@ from restora.training.sr_diff.judge_views import JudgeViews, read_judge_views
 from restora.training.sr_diff.recipe import SRDiffRecipe
 from restora.training.tasks import Pairs, make_optimiser
 
-SAMPLES = 8_000  # made ahead; each is drawn again and again
+SAMPLES = 12_000  # made ahead; each is drawn again and again
 SMOOTHING = 0.05
 BINS = 10  # of the calibration error
 TEMPERATURES = np.exp(np.linspace(np.log(0.2), np.log(5), 129))

@@ -28,6 +28,7 @@ from restora.training.sr_diff.layout import (
     write_features,
 )
 from restora.training.sr_diff.make_pairs import Made, Progress, open_rgb
+from restora.weights.cards import IMAGE_ENCODER
 
 __all__ = [
     "ENCODER_NAME",
@@ -55,6 +56,7 @@ class FeatureRefiner:
         encoder: The kind of encoder whose tokens it was taught.
         shape: (T, F) of these.
         refine: From (T, F) to (T, D).
+        taught: Fingerprint of that encoder, where the weight tells it.
     """
 
     name: str
@@ -62,12 +64,14 @@ class FeatureRefiner:
     encoder: str
     shape: tuple[int, int]
     refine: Callable[[Floats], Floats]
+    taught: str | None = None
 
     def check(self, encoder: ImageEncoder) -> None:
         """Refuse tokens it was not taught.
 
         Raises:
-            UsageError: The encoder is of another kind or its tokens of another shape.
+            UsageError: The encoder is of another kind, its tokens are of another shape, or it has
+                other weights.
         """
         given = (_count(encoder), encoder.token_dim)
         taught = ((1, encoder.token_dim), given)  # the first stands for the whole picture
@@ -75,6 +79,11 @@ class FeatureRefiner:
             raise UsageError(
                 f"The refiner {self.name} was taught {_tokens(self.shape)} of the encoder "
                 f"{self.encoder}; {encoder.name} gives {_tokens(given)}."
+            )
+        if self.taught not in (None, encoder.fingerprint()):
+            raise UsageError(
+                f"The refiner {self.name} was taught with the {IMAGE_ENCODER} {self.taught}, not "
+                f"{encoder.fingerprint()}; take that one."
             )
 
 
@@ -117,7 +126,7 @@ def load_refiner(source: str, *, device: str = "cpu") -> FeatureRefiner:
     from restora.networks.sr_diff.network import SRDiff  # noqa: PLC0415
     from restora.networks.weight_files import read_weights  # noqa: PLC0415
     from restora.semantics.fingerprint import HEX_DIGITS, hash_tensors  # noqa: PLC0415
-    from restora.weights.registry import FOLDER  # noqa: PLC0415
+    from restora.weights.registry import FOLDER, load_card  # noqa: PLC0415
 
     path = Path(source)
     if not path.suffix:
@@ -140,9 +149,10 @@ def load_refiner(source: str, *, device: str = "cpu") -> FeatureRefiner:
     return FeatureRefiner(
         name=path.stem,
         fingerprint=hash_tensors(refiner.state_dict())[:HEX_DIGITS],
-        encoder=config.encoder,
+        encoder=config.encoder.partition(":")[0],  # what follows is where it lay in training
         shape=(config.tokens, config.token_dim),
         refine=refine,
+        taught=load_card(str(path)).encoders.get(IMAGE_ENCODER) if path.suffix == ".json" else None,
     )
 
 

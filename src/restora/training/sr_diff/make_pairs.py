@@ -26,7 +26,7 @@ from restora.images.formats import format_of_suffix
 from restora.images.orientation import apply_orientation
 from restora.images.samples import whole_numbers
 from restora.networks.sr_diff.tasks import TASKS, Task
-from restora.training.sr_diff.layout import FEATURES, Layout, Split
+from restora.training.sr_diff.layout import FEATURES, SPLITS, Layout, Split
 
 __all__ = ["SETTINGS_NAME", "Made", "find_photos", "make_pairs", "open_rgb", "seed_of"]
 
@@ -51,11 +51,16 @@ class Made:
     failed: list[str] = field(default_factory=list)
 
 
-def find_photos(folder: Path) -> dict[str, Path]:
+def find_photos(folder: Path, *, beside: Layout | None = None) -> dict[str, Path]:
     """The photos of a folder and of those below it, by what their pairs are called, in order.
 
     The name is the file's without suffix, led by the folders below ``folder``: ``a/1.jpg`` is
     ``a-1``.
+
+    Args:
+        folder: Of clean photos.
+        beside: Where their pairs go; what lies there are no photos, should it be below ``folder``.
+            The GT of one task may be ``folder`` for another.
 
     Raises:
         InputError: There is no such folder, it holds no photos, or two would be called alike.
@@ -63,8 +68,14 @@ def find_photos(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}.")
     found: dict[str, Path] = {}
+    made: set[Path] = set()
+    if beside is not None:
+        made = {beside.folder(split, task).resolve() for split in SPLITS for task in TASKS}
+        made -= {folder.resolve(), *folder.resolve().parents}
     for path in sorted(folder.rglob("*")):
         if format_of_suffix(path) is None or path.name.startswith(".") or not path.is_file():
+            continue
+        if not made.isdisjoint(path.resolve().parents):
             continue
         name = "-".join(path.relative_to(folder).with_suffix("").parts)
         if name in found:

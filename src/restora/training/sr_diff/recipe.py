@@ -31,6 +31,11 @@ class SRDiffSection(Section):
         "that no task drowns another; L1 of the noise; or, as published, between Euler's step and "
         "the likeliest state before",
     )
+    late_share: Share = Field(
+        0.0,
+        description="restore: share of pictures whose step is among the last three tenths, where "
+        "the state tells next to nothing of the clean picture; ours",
+    )
     context_drop: Share = Field(0.1, description="restore: share of pictures that get no context")
     task_shares: dict[Task, Annotated[float, Field(ge=0)]] = Field(
         {}, description="restore: how often each task comes; those not named count 1"
@@ -53,4 +58,6 @@ class SRDiffRecipe(Recipe):
             raise ValueError("the stage judge trains network.judge, which is null")
         if any(task not in self.network.tasks for task in self.srdiff.task_shares):
             raise ValueError(f"task_shares are of {', '.join(self.network.tasks)}")
+        if not any(self.srdiff.task_shares.get(task, 1.0) for task in self.network.tasks):
+            raise ValueError("task_shares leave no task to learn")
         return self

@@ -17,6 +17,8 @@ from restora.training.sr_diff.pairs import PairBatch
 from restora.training.sr_diff.recipe import SRDiffRecipe
 from restora.training.tasks import Pairs, make_optimiser
 
+LATE = 0.3
+EPSILON = 1e-9
 LOG_FLOOR = 1e-5  # 50 dB: below it nothing is to be gained
 
 
@@ -62,7 +64,7 @@ class RestoreTask:
         config, settings = self.network.config, self._recipe.train
         with torch.no_grad():
             context = self.network.context(batch.tokens) * batch.keep[:, None, None]
-        time = 1 + (batch.dice * config.sde.steps).long().clamp(max=config.sde.steps - 1)
+        time = draw_steps(batch.dice, config.sde.steps, late=self._recipe.srdiff.late_share)
         noise = torch.randn_like(batch.clean)
         mean, spread = self._sde.marginal(batch.clean, batch.degraded, time)
         state = mean + spread * noise
@@ -122,3 +124,17 @@ class RestoreTask:
 
     def load_extra(self, companions: dict[str, Tensor], rival: dict[str, Any]) -> None:
         del companions, rival
+
+
+def draw_steps(dice: Tensor, steps: int, *, late: float = 0.0) -> Tensor:
+    """Steps of the diffusion, 1 to ``steps``, for uniform numbers (B,) of 0-1.
+
+    A share ``late`` of them is among the last :data:`LATE` of the steps, all others anywhere. Where
+    a state is near the clean picture there is little to learn but to trust it, and a walk never
+    comes by such a state but through what the network made of the late ones.
+    """
+    is_late = dice < late
+    lot = torch.where(is_late, dice / max(late, EPSILON), (dice - late) / max(1 - late, EPSILON))
+    last = max(1, round(LATE * steps))
+    few, any_of = ((lot * count).long().clamp(0, count - 1) for count in (last, steps))
+    return torch.where(is_late, steps - few, 1 + any_of)

@@ -23,10 +23,11 @@ from restora.semantics.protocols import ImageEncoder
 from restora.training.data import PhotoStore
 from restora.training.sodiff.kept import made_whole, room
 from restora.training.sr_diff.sources import Bytes, Tokens
+from restora.weights.cards import IMAGE_ENCODER
 
-IMAGE_ENCODER = "image encoder"  # its role among those a training is taught by
 SEED = 6  # of the damage that is made here
 PERCENT = 100
+PAIR_OF = re.compile(r"(\+\d+|_(1|\d*\.\d+)_\d*\.\d+)$")  # behind a photo's name in its pairs'
 MOST_TILES = 64  # of a photo; what more files are called like is a camera, not a photo
 
 
@@ -177,14 +178,15 @@ def set_aside(stems: Sequence[str], share: float) -> list[bool]:
     """Which photos are held out, by their names: those of a name always, whatever others there are.
 
     By the photo and not the picture: tiles, named alike before their last ``_``, go together, and
-    so do pairs of the same photo, which differ in a ``+`` and a number behind the name. Where so
-    many are named alike that this cannot be a photo, each stands for itself.
+    so do pairs of the same photo, which differ in a ``+`` and a number behind the name, or as
+    RESIDE has it in the numbers of the haze, ``_0.8_0.2``. Where so many are named alike that this
+    cannot be a photo, each stands for itself.
 
     Args:
         stems: Names without suffix.
         share: How many, 0-1.
     """
-    plain = [re.sub(r"\+\d+$", "", stem) for stem in stems]
+    plain = [PAIR_OF.sub("", stem) for stem in stems]
     photos = [before or name for before, _, name in (stem.rpartition("_") for stem in plain)]
     tiles = Counter(dict(zip(plain, photos, strict=True)).values())
     keys = [

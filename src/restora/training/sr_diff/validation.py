@@ -14,6 +14,7 @@ from torch import Tensor
 from restora.degradations.by_task import degrade
 from restora.engine.samplers import sample
 from restora.errors import InputError, UsageError
+from restora.images.pairs import Pair
 from restora.networks.sr_diff.network import SRDiff, one_hot
 from restora.networks.sr_diff.tasks import Task
 from restora.training.data import photo_files, read_photo
@@ -79,7 +80,8 @@ class RestorationValidation:
         """Those of each task.
 
         Raises:
-            InputError: There are no pictures, or they do not pair up.
+            InputError: There are no pictures, they do not pair up, or two of a pair differ in
+                size.
             UsageError: There are pairs, but none of some task.
         """
         layout, tasks = Layout(self._folder), self._network.tasks
@@ -93,11 +95,7 @@ class RestorationValidation:
                 f"would be in {layout.folder('val', lacking, 'LQ')} and beside it."
             )
         return {
-            task: [
-                self._case(read_photo(pair.clean), read_photo(pair.degraded))
-                for pair in layout.pairs("val", task)
-            ]
-            for task in tasks
+            task: [self._case(*_read(pair)) for pair in layout.pairs("val", task)] for task in tasks
         }
 
     def _made(self) -> dict[Task, list[_Case]]:
@@ -138,6 +136,14 @@ def _restore(network: SRDiff, degraded: Tensor, tokens: Tensor, task: Task) -> T
 
     restored: Tensor = sample(config.sde.make(), degraded, predict, draw, steps=STEPS)
     return restored.clamp(0, 1)
+
+
+def _read(pair: Pair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Clean and degraded (H, W, 3)."""
+    clean, degraded = read_photo(pair.clean), read_photo(pair.degraded)
+    if clean.shape != degraded.shape:
+        raise InputError(f"{pair.degraded}: is of another size than {pair.clean}.")
+    return clean, degraded
 
 
 def _centre(picture: NDArray[np.uint8]) -> Tensor:
