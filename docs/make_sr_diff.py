@@ -37,11 +37,11 @@ from restora.networks.sr_diff.tasks import TASKS
 HERE = Path(__file__).parent
 CELL_PX = 240
 DAMAGE_SEEDS = (3, 4)
-# Photographs without a clean version, by the name without suffix; where the eye should look, as
+# Photographs as they are found, by the name without suffix; where the eye should look, as
 # shares of height and width.
 REAL = {
     "dehaze": ("daclip_0048_0.9_0.2", (0.5, 0.5)),
-    "derain": ("daclip_3_rain", (0.5, 0.5)),
+    "derain": ("1", (0.5, 0.5)),  # of Rain100L: a photograph, whose rain is made
     "deblur": ("instructir_gopro", (0.5, 0.5)),
     "lowlight": ("instructir_lol_1", (0.5, 0.5)),
 }
@@ -101,7 +101,8 @@ def square(
 
 def draw_real(restorer: Restorer, data: Path, model: str) -> None:
     """A photograph for each task, before and after."""
-    files = {path.stem: path for path in (data / "real_degraded").iterdir()}
+    folders = (data / "real_degraded", data / "pairs_real" / "derain" / "input")
+    files = {path.stem: path for folder in folders for path in folder.iterdir()}
     cells = []
     for task, (name, at) in REAL.items():
         before = read(files[name])

@@ -21,9 +21,10 @@ def test_the_facts_of_every_weight(model):
     told = models("--detail", model.name).stdout
     for weight in model.weights:
         card = load_card(weight)
+        of_what = "pixel and step" if card.method == "sr-diff" else "pixel"
         facts = [
             card.title, card.paper, card.licence, f"weights: {card.parameters:,}",
-            f"multiply-adds a pixel: {card.macs_per_pixel:,}",
+            f"multiply-adds a {of_what}: {card.macs_per_pixel:,}",
             f"{card.training.steps:,} steps", card.training.data, card.training.device,
             *(f"{weight}.{part}.onnx, {file.size_bytes / 1e6:.2f} MB"
               for part, file in card.files.items()),

@@ -13,7 +13,7 @@ from restora.training.checkpoint import load_checkpoint
 from restora.training.initial import gather
 from restora.training.loop import CURVE, LATEST, LOG, Trainer, train
 from restora.training.sr_diff.pairs import PairBatch
-from restora.training.sr_diff.restore_task import RestoreTask
+from restora.training.sr_diff.restore_task import RestoreTask, draw_steps
 
 TRAINED = {"refiner": "refiner", "judge": "judge", "restore": "unet"}
 STILL = {"weight_decay": 0.0}  # else every weight that an optimiser holds moves
@@ -285,3 +285,16 @@ def test_without_a_context_it_restores_as_it_learned(sr_diff_recipe):
         wanted = network(degraded, degraded, time, task, context)
     found = torch.from_numpy(encoded.features[0]).permute(0, 3, 1, 2)
     assert torch.allclose(found, wanted, atol=1e-5)
+
+
+def test_late_steps_come_as_often_as_is_asked():
+    dice = torch.linspace(0, 1, 100_001)[:-1]
+    plain = draw_steps(dice, 100)
+    assert plain.unique().tolist() == list(range(1, 101))
+    assert plain.bincount(minlength=101)[1:].float().std() < 1  # each as often as any other
+    mixed = draw_steps(dice, 100, late=0.5)
+    # Half of them for sure, and three tenths of the others, which are drawn from all.
+    assert (mixed > 70).float().mean().item() == pytest.approx(0.5 + 0.5 * 0.3, abs=0.01)
+    assert mixed.unique().tolist() == list(range(1, 101))
+    assert draw_steps(dice, 100, late=1.0).min() == 71
+    assert draw_steps(dice, 1, late=0.5).unique().tolist() == [1]

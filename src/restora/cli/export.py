@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 if TYPE_CHECKING:
-    from restora.evaluation.report import Report
     from restora.networks.weight_files import Loaded
     from restora.weights.cards import Card
 
@@ -103,7 +102,7 @@ def export(
         as_it_ships = format == "onnx" and not name and not title and overlap is None
         _export_encoder(source, out, as_it_ships=as_it_ships, overwrite=overwrite)
         return
-    from restora.evaluation.report import read_report
+    from restora.evaluation.card_scores import read_card_scores
     from restora.networks.catalogue import PROPER_NAMES, method_of
     from restora.networks.weight_files import write_safetensors
     from restora.training.data import PhotoStore
@@ -142,7 +141,7 @@ def export(
             history=history,
             curve=curve,
             overlap_px=RUN_OVERLAP_PX if overlap is None else overlap,
-            scores={k: v for report in bench for k, v in card_scores(read_report(report)).items()},
+            scores={k: v for report in bench for k, v in read_card_scores(report).items()},
             int8=int8,
         )
         _tell(out, card)
@@ -271,21 +270,3 @@ def _tell(out: Path, card: Card) -> None:
         f"{out / card.name}.json and its files: {card.size_bytes() / 1e6:.2f} MB, "
         f"{card.macs_per_pixel / 1000:.1f} thousand multiply-adds a pixel"
     )
-
-
-def card_scores(report: Report) -> dict[str, dict[str, float]]:
-    """The rows of a report as a card keeps them: what was measured, to PSNR in dB by quality."""
-    from restora.evaluation.report import PLAIN_JPEG
-
-    scores: dict[str, dict[str, float]] = {}
-    for row in report.rows:
-        if row.method == PLAIN_JPEG:
-            continue
-        variant = row.method.partition(", ")[2] or "blind"  # alone it has no name
-        measured = " ".join(filter(None, (report.protocol, report.set, variant)))
-        cell = str(row.setting).replace("QF ", "QF")
-        scores.setdefault(measured, {})[cell] = round(row.psnr, 2)
-    if report.quality_errors:
-        errors = [error.mean_absolute_error for error in report.quality_errors]
-        scores[f"quality error {report.set}"] = {"mean": round(sum(errors) / len(errors), 2)}
-    return scores

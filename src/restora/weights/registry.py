@@ -55,6 +55,12 @@ MODELS: tuple[Model, ...] = (
         gray=None,
         color="sodiff-compact",
     ),
+    Model(
+        name="sr-diff",
+        summary="diffusion that undoes haze, rain, motion blur and low light (--task)",
+        gray=None,
+        color="sr-diff-compact",
+    ),
 )
 DEFAULT_MODEL = "fbcnn"
 
