@@ -217,7 +217,7 @@ SECTIONS = (
         "sr-diff-context",
         "SR-Diff by what guides it",
         "On validation pictures. An interval that holds 0 shows no difference.",
-        "context --clean cid22_val --steps 4",
+        "context --clean cid22_val --steps 1",
     ),
     _section("sr-diff-walk", "SR-Diff, the cost of a step", "", "walk", data=False),
     _section("speed", "Speed", "", "speed", data=False),

@@ -21,7 +21,6 @@ from restora.semantics.context import one_row
 if TYPE_CHECKING:
     from restora.networks.sr_diff.config import SRDiffConfig
 
-DEFAULT_STEPS = 10  # of the walk, where nobody asks for a number
 
 Array = Any  # of what runs the denoiser
 
@@ -64,7 +63,7 @@ class SrDiffBackend(ABC):
             None if config.context == "none" else load_image_encoder(config.encoder, device=device)
         )
         self._task: Task = config.tasks[0]
-        self._steps = min(DEFAULT_STEPS, config.sde.steps)
+        self._steps = min(config.walk, config.sde.steps)
         self._samples = 1
 
     @property

@@ -16,7 +16,7 @@ from restora.engine.backend_ort import OrtBackend
 from restora.engine.backend_ort_dagn import DagnOrtBackend
 from restora.engine.backend_ort_sodiff import SodiffOrtBackend
 from restora.engine.backend_ort_sr_diff import SrDiffOrtBackend
-from restora.engine.backend_sr_diff import DEFAULT_STEPS, SrDiffBackend
+from restora.engine.backend_sr_diff import SrDiffBackend
 from restora.engine.tiles import GRID_PX
 from restora.errors import UsageError, WeightsError
 from restora.networks.sodiff.buckets import CANDIDATES
@@ -198,7 +198,7 @@ def _sampler_facts(facts: WeightFacts, config: SRDiffConfig) -> WeightFacts:
         multiple_px=config.multiple_px,
         local=unet.norm == "layer" and not (unet.linear_attention or unet.self_attention),
         tasks=config.tasks,
-        steps=min(DEFAULT_STEPS, config.sde.steps),
+        steps=min(config.walk, config.sde.steps),
         most_steps=config.sde.steps,
     )
 

@@ -189,7 +189,7 @@ def test_all_of_it_travels_with_the_weights(form, projected):
 
 @pytest.mark.parametrize(
     ("settings", "says"),
-    [({"heads": 3}, "3 heads do not share 16"), ({"projected": 13}, "not projected to 13")],
+    [({"heads": 3}, "hidden is a multiple of heads"), ({"projected": 13}, "not projected to 13")],
 )
 def test_sizes_that_do_not_fit(settings, says):
     with pytest.raises(ValueError, match=says):

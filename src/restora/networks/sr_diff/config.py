@@ -133,6 +133,12 @@ class SRDiffConfig(Section):
         "noise", description="what the U-Net gives; clean: what the degraded picture lacks"
     )
     sde: SDEConfig = SDEConfig()
+    walk: int = Field(
+        10,
+        ge=1,
+        description="steps of a restoration where nobody asks for a number; at most those of the "
+        "SDE are taken",
+    )
     unet: UNetConfig = UNetConfig()
     refiner: RefinerConfig = RefinerConfig()
     judge: JudgeConfig | None = Field(None, description="null: it cannot choose a task")

@@ -27,8 +27,6 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        if width % heads:
-            raise ValueError(f"{heads} heads do not share {width} numbers evenly")
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
@@ -129,7 +127,7 @@ class Refiner(nn.Module):
             token_dim: F.
 
         Raises:
-            ValueError: The heads do not divide the width, or the projection is wider than F.
+            ValueError: The projection is wider than F.
         """
         super().__init__()
         dim = config.projected or token_dim
