@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from restora.networks.prior import set_components
 from restora.networks.sodiff.network import SODiff
 from restora.training.data import Batch, JpegPairs, PhotoStore
-from restora.training.sodiff.plain_stage import PlainStage
+from restora.training.plain_stage import PlainStage
 from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.tasks import Pairs, make_optimiser, pixel_loss
 

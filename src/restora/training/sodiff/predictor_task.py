@@ -16,8 +16,8 @@ from restora.networks.fbcnn import quality_to_strength, strength_to_quality
 from restora.networks.sodiff.network import SODiff
 from restora.networks.sodiff.time_predictor import bucket
 from restora.training.data import Batch
+from restora.training.plain_stage import PlainStage
 from restora.training.sodiff.figures import thirds
-from restora.training.sodiff.plain_stage import PlainStage
 from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.tasks import Pairs, make_optimiser
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 from restora.networks.prior import signal_and_noise
 from restora.networks.sodiff.network import SODiff
 from restora.training.data import Batch
-from restora.training.sodiff.plain_stage import PlainStage
+from restora.training.plain_stage import PlainStage
 from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.sodiff.words import Words
 from restora.training.tasks import Pairs, make_optimiser

@@ -18,8 +18,8 @@ from torch.nn import functional
 from restora.networks.sodiff.network import SODiff
 from restora.networks.sodiff.reconstruction import Reconstruction
 from restora.networks.sodiff.saipe import SAIPE
+from restora.training.plain_stage import PlainStage
 from restora.training.sodiff.copies import Copies
-from restora.training.sodiff.plain_stage import PlainStage
 from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.sodiff.views import planes, small_copy
 from restora.training.sodiff.words import CAPTION_PX, Describer, Words

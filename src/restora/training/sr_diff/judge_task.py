@@ -21,7 +21,7 @@ from restora.errors import UsageError
 from restora.networks.sr_diff.judge import Judge
 from restora.networks.sr_diff.network import SRDiff
 from restora.training.data import PhotoStore
-from restora.training.sodiff.plain_stage import PlainStage
+from restora.training.plain_stage import PlainStage
 from restora.training.sr_diff.judge_views import JudgeViews, read_judge_views
 from restora.training.sr_diff.recipe import SRDiffRecipe
 from restora.training.tasks import Pairs, make_optimiser

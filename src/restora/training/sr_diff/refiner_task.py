@@ -18,6 +18,7 @@ from torch.nn import functional
 from restora.errors import UsageError
 from restora.networks.sr_diff.network import SRDiff
 from restora.networks.sr_diff.refiner import Refiner
+from restora.training.plain_stage import PlainStage
 from restora.training.sr_diff.figures import refinement_figures
 from restora.training.sr_diff.recipe import SRDiffRecipe
 from restora.training.sr_diff.sources import Having, PairSource
@@ -71,10 +72,8 @@ class TokenBatches:
         return TokenBatch(_stack(degraded, device), _stack(clean, device))
 
 
-class RefinerTask:
+class RefinerTask(PlainStage):
     """The refiner alone; see :class:`restora.training.tasks.Task`."""
-
-    validates = False
 
     def __init__(
         self, recipe: SRDiffRecipe, network: SRDiff, store: PairSource, *, compiled: bool = False
@@ -115,19 +114,10 @@ class RefinerTask:
         self.optimiser.step()
         return parts
 
-    def whole(self, network: SRDiff) -> SRDiff:
-        return network
-
     def monitor(self, network: SRDiff, pairs: Pairs) -> dict[str, float]:
         """Held out: how near the tokens are to the clean ones, before and after."""
         del pairs  # degraded in another way than the store's
         return refinement_figures(network, self._store)
-
-    def extra_state(self) -> dict[str, Any]:
-        return {}
-
-    def load_extra(self, companions: dict[str, Tensor], rival: dict[str, Any]) -> None:
-        del companions, rival
 
 
 def refinement_loss(refiner: Refiner, found: Tensor, clean: Tensor) -> dict[str, Tensor]:

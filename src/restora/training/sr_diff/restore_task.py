@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from restora.errors import UsageError
 from restora.networks.sr_diff.network import SRDiff
+from restora.training.plain_stage import PlainStage
 from restora.training.sr_diff.pairs import PairBatch
 from restora.training.sr_diff.recipe import SRDiffRecipe
 from restora.training.tasks import Pairs, make_optimiser
@@ -22,7 +23,7 @@ EPSILON = 1e-9
 LOG_FLOOR = 1e-5  # 50 dB: below it nothing is to be gained
 
 
-class RestoreTask:
+class RestoreTask(PlainStage):
     """The U-Net alone, with a frozen refiner; see :class:`restora.training.tasks.Task`."""
 
     validates = True
@@ -113,17 +114,8 @@ class RestoreTask:
         mean, _ = sde.reverse(state, degraded, seen, time)
         return (mean - sde.optimum(state, clean, degraded, time)).abs().mean()  # type: ignore[no-any-return]
 
-    def whole(self, network: SRDiff) -> SRDiff:
-        return network
-
     def monitor(self, network: SRDiff, pairs: Pairs) -> dict[str, float]:  # noqa: ARG002
         return {}
-
-    def extra_state(self) -> dict[str, Any]:
-        return {}
-
-    def load_extra(self, companions: dict[str, Tensor], rival: dict[str, Any]) -> None:
-        del companions, rival
 
 
 def draw_steps(dice: Tensor, steps: int, *, late: float = 0.0) -> Tensor:

@@ -1,12 +1,10 @@
-"""What the stages before the last have in common: they restore nothing and keep nothing beside."""
+"""What tasks that train one part of a network have in common: they keep nothing beside it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from torch import Tensor
-
-from restora.networks.sodiff.network import SODiff
 
 
 class PlainStage:
@@ -15,7 +13,7 @@ class PlainStage:
     validates = False
     encoders: dict[str, str] = {}  # noqa: RUF012 - nobody adds to it
 
-    def whole(self, network: SODiff) -> SODiff:
+    def whole(self, network: Any) -> Any:
         """The network as it is: nothing runs before it yet."""
         return network
 
