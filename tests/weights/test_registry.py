@@ -61,7 +61,7 @@ def test_all_weights_together_are_small():
     assert {load_card(weight).method for weight in WEIGHTS} == most.keys()
     for weight in WEIGHTS:
         card = load_card(weight)
-        assert card.size_bytes() <= (13_000_000 if card.method == "sodiff" else 8_000_000)
+        assert card.size_bytes() <= (13_000_000 if card.method == "sodiff" else 7_500_000)
 
 
 def test_no_file_without_a_place():
