@@ -150,7 +150,10 @@ def save(cells: Sequence[tuple[str, np.ndarray]], name: str, *, columns: int) ->
 
 
 def draw_curves(runs: Sequence[Path]) -> None:
-    """The logs of the three stages side by side; runs of one stage follow each other."""
+    """The logs of the stages side by side; runs of one stage follow each other.
+
+    A stage that was scored once, at its end, has no curve and is left out.
+    """
     rows_of: dict[str, list[dict[str, float]]] = {}
     for run in runs:
         rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
@@ -159,9 +162,11 @@ def draw_curves(runs: Sequence[Path]) -> None:
         before = rows_of.setdefault(name, [])
         spent = before[-1]["seconds"] if before else 0
         before += [row | {"seconds": spent + row["seconds"]} for row in rows]
+    drawn = [stage for stage in STAGES if scored(rows_of.get(stage[0], []), stage[2]) > 1]
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(11, 3.2), layout="constrained")
-        for (name, label, keys), axes in zip(STAGES, figure.subplots(1, 3), strict=True):
+        figure = Figure(figsize=(2 + 3.4 * len(drawn), 3.2), layout="constrained")
+        panels = figure.subplots(1, len(drawn), squeeze=False)[0]
+        for (name, label, keys), axes in zip(drawn, panels, strict=True):
             for number, (key, legend) in enumerate(keys.items()):
                 told = [row for row in rows_of.get(name, []) if key in row]
                 points = [(row["seconds"] / 60, row[key]) for row in told]
@@ -179,6 +184,11 @@ def draw_curves(runs: Sequence[Path]) -> None:
             if axes.get_legend_handles_labels()[0]:
                 axes.legend()
         figure.savefig(HERE / "sr-diff-curves.svg", metadata={"Date": None, "Creator": None})
+
+
+def scored(rows: Sequence[dict[str, float]], keys: Iterable[str]) -> int:
+    """How many rows of a log hold a score."""
+    return sum(any(key in row for key in keys) for row in rows)
 
 
 def fill_tables() -> None:
