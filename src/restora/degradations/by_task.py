@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from restora._optional import require
 from restora.degradations import haze, low_light, motion_blur, rain
 from restora.errors import InputError, UsageError
 
@@ -21,7 +22,8 @@ _BY_TASK: dict[str, tuple[_Draw, _Apply]] = {
     "deblur": (motion_blur.draw, motion_blur.apply),
     "lowlight": (low_light.draw, low_light.apply),
 }
-TASKS = tuple(_BY_TASK)
+REAL = "real"  # which draws its stages itself, and needs PyTorch
+TASKS = (*_BY_TASK, REAL)
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,15 @@ def degrade(pixels: NDArray[np.uint8], task: str, seed: int | Sequence[int]) -> 
         UsageError: unknown task.
         InputError: pixels that are not 8-bit RGB.
     """
-    if task not in _BY_TASK:
+    if task not in TASKS:
         raise UsageError(f"There is no task {task!r}. Take one of: {', '.join(TASKS)}.")
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise InputError(f"Needs 8-bit RGB pixels (H, W, 3), not {pixels.dtype} {pixels.shape}.")
+    if task == REAL:
+        require("torch", extra="train")
+        from restora.degradations.real_world import real_world_pixels  # noqa: PLC0415 - PyTorch
+
+        return real_world_pixels(pixels, seed)
     draw, apply = _BY_TASK[task]
     rng = np.random.default_rng(seed)
     settings = draw(rng)
