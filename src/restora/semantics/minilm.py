@@ -22,11 +22,12 @@ from restora.semantics.protocols import Floats, SemanticFeatures
 
 __all__ = ["MiniLMEncoder"]
 
-EXTRA = "diffusion"
+EXTRA = "captions"
 TOKENIZER = Path("embeddings", "data", "all-MiniLM-L6-v2-onnx-int8", "tokenizer.json")
 WIDTH = 384
 LONGEST = 512  # positions the network has learned
-SHORTEST = 3  # start, one word piece, end
+MARKS = 2  # start and end
+SHORTEST = MARKS + 1  # and one word piece
 BATCH = 32
 
 
@@ -93,6 +94,11 @@ class MiniLMEncoder:
         pooled /= np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
         order = [places[sentence] for sentence in sentences]
         return SemanticFeatures(tokens[order], pooled[order], mask[order])
+
+    def count_tokens(self, sentence: str) -> int:
+        read = self._tokenizer.encode(sentence)
+        # What does not fit comes in pieces, each with marks of its own.
+        return len(read.ids) + sum(len(piece.ids) - MARKS for piece in read.overflowing)
 
     def _run(self, sentences: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
         """Tokens (n, T, 384) with zeros where the mask (n, T) is false."""

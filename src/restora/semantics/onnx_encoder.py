@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from restora.errors import WeightsError
 from restora.semantics.pictures import resize
 from restora.semantics.protocols import Floats, SemanticFeatures
 from restora.weights.registry import load_card, load_weight
 
-__all__ = ["OnnxImageEncoder"]
+__all__ = ["OnnxImageEncoder", "open_part"]
 
-PART = "encoder"
 BATCH = 8
 
 
@@ -22,6 +24,9 @@ class OnnxImageEncoder:
     The same network as :class:`restora.semantics.efficientnet_encoder.EfficientNetEncoder`, its
     weights rounded to half precision: tokens agree to two thousandths of their length. It bears
     the fingerprint of that one, so that what was trained with either runs with the other.
+
+    Attributes:
+        side_px: Side of the squares it looks at.
     """
 
     def __init__(self, name: str = "lite0", *, threads: int = 1) -> None:
@@ -39,18 +44,8 @@ class OnnxImageEncoder:
             raise WeightsError(f"The weight {card.name} is no image encoder.")
         self.name = card.name
         self._fingerprint = card.encoders["image"]
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                load_weight(name, PART), options, providers=["CPUExecutionProvider"]
-            )
-        except WeightsError:
-            raise
-        except Exception as error:  # ONNX Runtime has no public tree of errors
-            raise WeightsError(f"ONNX Runtime cannot load {card.name}: {error}") from error
-        self._side_px = int(self._session.get_inputs()[0].shape[2])
+        self._session = open_part(name, "encoder", threads=threads)
+        self.side_px = int(self._session.get_inputs()[0].shape[2])
         self.max_tokens, self.token_dim = map(int, self._session.get_outputs()[0].shape[1:])
         self.pooled_dim = self.token_dim
 
@@ -58,7 +53,10 @@ class OnnxImageEncoder:
         return self._fingerprint
 
     def encode(self, pictures: Floats) -> SemanticFeatures:
-        squares = resize(pictures, self._side_px)
+        return self.look(resize(pictures, self.side_px))
+
+    def look(self, squares: NDArray[np.uint8]) -> SemanticFeatures:
+        """Encode pictures that are squeezed already, (N, ``side_px``, ``side_px``, 3), 0-255."""
         tokens = np.empty((len(squares), self.max_tokens, self.token_dim), np.float32)
         for start in range(0, len(squares), BATCH):
             some = slice(start, start + BATCH)
@@ -66,3 +64,24 @@ class OnnxImageEncoder:
             feeds = {"picture": np.ascontiguousarray(picture)}
             tokens[some] = self._session.run(["tokens"], feeds)[0]
         return SemanticFeatures(tokens, tokens.mean(1))
+
+
+def open_part(name: str, part: str, *, threads: int) -> Any:
+    """One file of an encoder that ships, as a session of ONNX Runtime on the CPU.
+
+    Args:
+        name: The weight, or the path of its card.
+        part: One of its parts.
+        threads: Threads inside the network; 0 takes every core.
+
+    Raises:
+        WeightsError: The file is missing or damaged.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    model = load_weight(name, part)
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has no public tree of errors
+        raise WeightsError(f"ONNX Runtime cannot load {part} of {name}: {error}") from error

@@ -79,6 +79,10 @@ class TextEncoder(Protocol):
         """Encode N sentences; an empty one is allowed."""
         ...
 
+    def count_tokens(self, sentence: str) -> int:
+        """Tokens of all of a sentence, marks of start and end included; may exceed T."""
+        ...
+
 
 class Captioner(Protocol):
     """Says in words what is in pictures.

@@ -7,11 +7,10 @@ tells most comes first: the text encoder that ships reads 16 tokens.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 from restora.semantics.attributes import Attributes, measure_attributes
-from restora.semantics.efficientnet_lite import Classifier, load_classifier
-from restora.semantics.fingerprint import hash_tensors, make_fingerprint
+from restora.semantics.fingerprint import make_fingerprint
+from restora.semantics.onnx_classifier import OnnxClassifier
 from restora.semantics.pictures import check_pictures, resize
 from restora.semantics.protocols import Floats
 from restora.semantics.tags import class_names, name_tags, with_article
@@ -23,32 +22,30 @@ BATCH = 32
 
 
 class TagCaptioner:
-    """Tags of EfficientNet-Lite0 and measured attributes.
+    """Tags of EfficientNet-Lite0 and measured attributes; no PyTorch, and the same on any device.
 
     See :class:`restora.semantics.protocols.Captioner`.
     """
 
     name = "tags"
 
-    def __init__(self, classifier: Classifier | None = None, *, device: str = "cpu") -> None:
+    def __init__(self, classifier: str = "lite0", *, threads: int = 1) -> None:
         """Load the classifier.
 
         Args:
-            classifier: To use instead of EfficientNet-Lite0 from its package.
-            device: Where it runs, in PyTorch's words.
+            classifier: A weight of the method ``image-encoder`` that ships, or the path of its
+                card.
+            threads: Threads inside the network; 0 takes every core.
 
         Raises:
-            MissingExtra: A package is not installed.
+            MissingExtra: The package with the names of the classes is not installed.
+            WeightsError: The weight is missing, damaged or no image encoder.
         """
         class_names()  # a missing package shows here, not after the first batch
-        self._classifier = (classifier or load_classifier("lite0")).to(device)
-
-    @cached_property
-    def _digest(self) -> str:
-        return hash_tensors(self._classifier.weights)
+        self._classifier = OnnxClassifier(classifier, threads=threads)
 
     def fingerprint(self) -> str:
-        return make_fingerprint(self.name, (WORDING,), self._digest)
+        return make_fingerprint(self.name, (WORDING,), self._classifier.digest)
 
     def caption(
         self,
@@ -58,9 +55,8 @@ class TagCaptioner:
         check_pictures(pictures)
         sentences = []
         for start in range(0, len(pictures), BATCH):
-            squares = resize(pictures[start : start + BATCH], self._classifier.variant.side_px)
-            seen = self._classifier.see(list(squares))
-            tags = name_tags(self._classifier.probabilities(seen.features))
+            squares = resize(pictures[start : start + BATCH], self._classifier.side_px)
+            tags = name_tags(self._classifier.probabilities(squares))
             attributes = measure_attributes(squares)
             sentences += [compose(*pair) for pair in zip(attributes, tags, strict=True)]
         return sentences

@@ -17,7 +17,7 @@ from restora.semantics.protocols import Floats
 
 __all__ = ["class_names", "name_tags", "with_article"]
 
-EXTRA = "diffusion"
+EXTRA = "captions"
 CLASSES = 1000
 TAGS = 2
 LIKELY = 0.12  # the least probability of a tag

@@ -22,7 +22,7 @@ from restora.training.onnx_files import forget_origin, halve_weights
 from restora.training.tracing import EXAMPLE_BATCH, OpenSizes, Tracing, to_onnx
 from restora.weights.cards import Card, Training, WeightFile
 
-__all__ = ["TokensGraph", "export_image_encoder"]
+__all__ = ["ClassesGraph", "TokensGraph", "export_image_encoder"]
 
 PAPER = (
     "Tan, Le: EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, ICML 2019"
@@ -44,8 +44,20 @@ class TokensGraph(nn.Module):
         return last.flatten(2).transpose(1, 2)
 
 
+class ClassesGraph(nn.Module):
+    """``features`` (N, D), the mean of the tokens, to ``probabilities`` (N, classes)."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self._classifier = classifier
+
+    def forward(self, features: Tensor) -> Tensor:
+        likely: Tensor = self._classifier.classify(features)
+        return likely
+
+
 def export_image_encoder(name: str, folder: Path) -> Card:
-    """Write ``<name>.encoder.onnx`` and the card that names it, last.
+    """Write ``<name>.encoder.onnx``, ``<name>.classifier.onnx`` and last the card that names them.
 
     Args:
         name: One of :data:`restora.weights.registry.ENCODERS`.
@@ -57,20 +69,34 @@ def export_image_encoder(name: str, folder: Path) -> Card:
     """
     classifier = load_classifier(name)
     variant = classifier.variant
-    model = _trace(classifier)
-    data = bytes(model.SerializeToString())
+    side_px, width = variant.side_px, classifier.width
+    encoder = _trace(
+        TokensGraph(classifier),
+        torch.zeros(EXAMPLE_BATCH, 3, side_px, side_px),
+        ("picture", "tokens"),
+    )
+    last = _trace(
+        ClassesGraph(classifier),
+        torch.zeros(EXAMPLE_BATCH, width),
+        ("features", "probabilities"),
+    )
+    parts = {
+        part: bytes(model.SerializeToString())
+        for part, model in (("encoder", encoder), ("classifier", last))
+    }
     card = Card(
         name=name,
         method="image-encoder",
-        title=f"{variant.title} without its last layer: what a picture shows, place by place",
+        title=f"{variant.title}: what a picture shows, place by place, and of which class it is",
         paper=PAPER,
         channels=3,
-        parameters=_count_weights(model),
+        parameters=_count_weights(encoder) + _count_weights(last),
         macs_per_pixel=_count_macs(classifier) // variant.side_px**2,
         overlap_px=0,
         licence="Apache-2.0",
         files={
-            "encoder": WeightFile(sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
+            part: WeightFile(sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
+            for part, data in parts.items()
         },
         encoders={"image": EfficientNetEncoder(name, classifier=classifier).fingerprint()},
         training=Training(
@@ -84,22 +110,16 @@ def export_image_encoder(name: str, folder: Path) -> Card:
         scores={},
     )
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / f"{name}.encoder.onnx", data)
+    for part, data in parts.items():
+        write_atomically(folder / f"{name}.{part}.onnx", data)
     write_atomically(folder / f"{name}.json", card.model_dump_json(indent=2).encode() + b"\n")
     return card
 
 
-def _trace(classifier: Classifier) -> Any:
-    side_px = classifier.variant.side_px
-    model = to_onnx(
-        Tracing(
-            TokensGraph(classifier),
-            (torch.zeros(EXAMPLE_BATCH, 3, side_px, side_px),),
-            (OpenSizes().row(),),
-            ["picture"],
-            ["tokens"],
-        )
-    )
+def _trace(graph: nn.Module, example: Tensor, names: tuple[str, str]) -> Any:
+    """A graph of one input and one output as ONNX, any number of pictures at once."""
+    given, made = names
+    model = to_onnx(Tracing(graph, (example,), (OpenSizes().row(),), [given], [made]))
     forget_origin(model)
     halve_weights(model, least=HALF_LEAST)
     require("onnx", extra="train").checker.check_model(model)
@@ -107,8 +127,9 @@ def _trace(classifier: Classifier) -> Any:
 
 
 def _count_weights(model: Any) -> int:
-    """Numbers of all convolutions; their batch norms are inside them."""
-    names = {name for node in model.graph.node if node.op_type == "Conv" for name in node.input[1:]}
+    """Numbers of all layers and their biases; batch norms are inside the convolutions."""
+    layers = ("Conv", "Gemm")
+    names = {name for node in model.graph.node if node.op_type in layers for name in node.input[1:]}
     names |= {
         node.input[0]
         for node in model.graph.node

@@ -13,7 +13,8 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "dagn": ("survey", "encoder", "decoder"),
     "sodiff": ("prompt", "predictor", "encoder", "decoder"),
     "sr-diff": ("judge", "refiner", "denoiser"),
-    "image-encoder": ("encoder",),  # restores nothing: others read what it sees
+    "ssp-ir": ("refiner", "processor", "encoder", "denoiser", "decoder"),
+    "image-encoder": ("encoder", "classifier"),  # restores nothing: others read what it sees
 }
 IMAGE_ENCODER = "image encoder"  # under encoders: whose tokens guide SR-Diff
 
