@@ -19,9 +19,13 @@ from restora.training.sodiff.views import planes
 from restora.training.sodiff.words import Describer, read_words
 
 
+def describer_of(section, **where):
+    return Describer(section.captioner, section.text_encoder, max_tokens=6, **where)
+
+
 @pytest.fixture
 def describer(sodiff_recipe):
-    return Describer(sodiff_recipe("prompt").sodiff, max_tokens=6)
+    return describer_of(sodiff_recipe("prompt").sodiff)
 
 
 def test_copies_are_made_once_and_tell_what_they_show(photos, monkeypatch):
@@ -60,7 +64,7 @@ def test_words_are_made_once(photos, describer, sodiff_recipe, monkeypatch):
     assert (again.captions, again.fingerprints) == (made.captions, made.fingerprints)
     other = sodiff_recipe("prompt", captioner="static:a dog").sodiff
     with pytest.raises(TypeError):  # other words are made anew
-        read_words(photos, Describer(other, max_tokens=6), views=2)
+        read_words(photos, describer_of(other), views=2)
 
 
 def test_without_a_place_to_keep_them_they_are_in_memory(photos, describer):
@@ -90,14 +94,14 @@ def test_what_a_path_names_is_not_loaded_for_what_is_kept(
         return Blip()
 
     monkeypatch.setattr(words_module, "load_captioner", load)
-    made = read_words(photos, Describer(section, max_tokens=6, device="meta"), views=1)
+    made = read_words(photos, describer_of(section, device="meta"), views=1)
     assert made.fingerprints["captioner"] == "blip:1"
     monkeypatch.setattr(words_module, "load_captioner", None)
-    again = read_words(photos, Describer(section, max_tokens=6), views=1)
+    again = read_words(photos, describer_of(section), views=1)
     assert (again.captions, again.fingerprints) == (made.captions, made.fingerprints)
     (folder / "weights").write_text("12")
     with pytest.raises(TypeError):
-        read_words(photos, Describer(section, max_tokens=6), views=1)
+        read_words(photos, describer_of(section), views=1)
 
 
 def test_what_was_broken_off_is_not_there(tmp_path):
@@ -161,4 +165,4 @@ def test_no_more_prompts_are_kept_than_there_is_room_for(prompted, monkeypatch):
 def test_there_is_no_such_captioner(sodiff_recipe, photos):
     section = sodiff_recipe("prompt", captioner="poet").sodiff
     with pytest.raises(UsageError, match="There is no captioner 'poet'"):
-        read_words(photos, Describer(section, max_tokens=6), views=1)
+        read_words(photos, describer_of(section), views=1)

@@ -11,17 +11,26 @@ from restora.networks.sodiff.config import SODiffConfig
 from restora.networks.sodiff.network import SODiff
 from restora.networks.sr_diff.config import SRDiffConfig
 from restora.networks.sr_diff.network import SRDiff
+from restora.networks.ssp_ir.config import SSPIRConfig
+from restora.networks.ssp_ir.network import SSPIR
 
-Network = FBCNN | DAGN | SODiff | SRDiff
-NetworkConfig = FBCNNConfig | DAGNConfig | SODiffConfig | SRDiffConfig
+Network = FBCNN | DAGN | SODiff | SRDiff | SSPIR
+NetworkConfig = FBCNNConfig | DAGNConfig | SODiffConfig | SRDiffConfig | SSPIRConfig
 
-CONFIGS: Mapping[str, type[FBCNNConfig | DAGNConfig | SODiffConfig | SRDiffConfig]] = {
+CONFIGS: Mapping[str, type[NetworkConfig]] = {
     "fbcnn": FBCNNConfig,
     "dagn": DAGNConfig,
     "sodiff": SODiffConfig,
     "sr-diff": SRDiffConfig,
+    "ssp-ir": SSPIRConfig,
 }
-PROPER_NAMES = {"fbcnn": "FBCNN", "dagn": "DAGN", "sodiff": "SODiff", "sr-diff": "SR-Diff"}
+PROPER_NAMES = {
+    "fbcnn": "FBCNN",
+    "dagn": "DAGN",
+    "sodiff": "SODiff",
+    "sr-diff": "SR-Diff",
+    "ssp-ir": "SSP-IR",
+}
 PAPERS = {
     "fbcnn": "Jiang, Zhang, Timofte: Towards Flexible Blind JPEG Artifacts Removal, ICCV 2021",
     "dagn": "Ma et al.: Sensitivity Decouple Learning for Image Compression Artifacts Reduction, "
@@ -30,6 +39,8 @@ PAPERS = {
     "Artifacts Removal, arXiv 2508.07346, 2025",
     "sr-diff": "Zhu, Wang, Wang, Hu, Wu: Semantic-Guided Diffusion Models for Enhanced Image "
     "Restoration (SR-Diff), 2026",
+    "ssp-ir": "Zhang et al.: SSP-IR: Semantic and Structure Priors for Diffusion-based Realistic "
+    "Image Restoration, IEEE TCSVT 2025",
 }
 
 
@@ -37,12 +48,14 @@ def build(config: NetworkConfig) -> Network:
     """The network of a configuration, with start values.
 
     Raises:
-        MissingExtra: A SODiff needs diffusers, which is not installed.
+        MissingExtra: A SODiff or an SSP-IR needs diffusers, which is not installed.
     """
     if isinstance(config, SODiffConfig):
         return SODiff(config)
     if isinstance(config, SRDiffConfig):
         return SRDiff(config)
+    if isinstance(config, SSPIRConfig):
+        return SSPIR(config)
     return DAGN(config) if isinstance(config, DAGNConfig) else FBCNN(config)
 
 

@@ -15,6 +15,7 @@ from restora.errors import WeightsError
 from restora.networks.catalogue import NetworkConfig, build
 from restora.networks.dagn import DAGNConfig
 from restora.networks.sr_diff.config import SRDiffConfig
+from restora.networks.ssp_ir.config import SSPIRConfig
 
 # A network counts its own training batches under this name, and no graph has a use for it.
 COUNTER = "num_batches_tracked"
@@ -72,6 +73,8 @@ def switched_off(config: NetworkConfig, *, whole: bool = False) -> tuple[str, ..
     """
     if isinstance(config, SRDiffConfig):
         return _switched_off_sr_diff(config)
+    if isinstance(config, SSPIRConfig):
+        return _switched_off_ssp_ir(config)
     if not isinstance(config, DAGNConfig):
         return ()
     sensitive = config.sensitive and config.sensitive_blocks > 0
@@ -96,3 +99,13 @@ def _switched_off_sr_diff(config: SRDiffConfig) -> tuple[str, ...]:
     # Without a projection these are but the units of the refiner's loss.
     units = ("refiner.mean", "refiner.scale") if config.refiner.projected is None else ()
     return (*body, *units)
+
+
+def _switched_off_ssp_ir(config: SSPIRConfig) -> tuple[str, ...]:
+    if not config.control_is_there:
+        return ("anchor.",)  # which speaks through the ControlNet
+    if config.control:
+        return ()
+    # Pixel attention reads the skips alone.
+    middle = ("base.mid_block.", "base.controlnet_mid_block.", "image_attentions.middle.")
+    return tuple(f"control.{name}" for name in middle)

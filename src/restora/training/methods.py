@@ -16,6 +16,12 @@ from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.sr_diff.recipe import SRDiffRecipe
 from restora.training.sr_diff.stages import make_sr_diff_batches, make_sr_diff_stage
 from restora.training.sr_diff.stages import make_validation as make_sr_diff_validation
+from restora.training.ssp_ir.recipe import SSPIRRecipe
+from restora.training.ssp_ir.stages import (
+    make_ssp_ir_batches,
+    make_ssp_ir_stage,
+    make_ssp_ir_validation,
+)
 from restora.training.tasks import VALIDATION_SAVES, FBCNNTask, Scoring, Task, Validation
 
 SODIFF_SAVES = ((5,), (10,), (20,))  # what the published table asks for
@@ -51,6 +57,8 @@ def make_task(
         return make_stage(recipe, network, photos, device=device, compiled=compiled)
     if isinstance(recipe, SRDiffRecipe):
         return make_sr_diff_stage(recipe, network, photos, device=device, compiled=compiled)
+    if isinstance(recipe, SSPIRRecipe):
+        return make_ssp_ir_stage(recipe, network, photos, device=device, compiled=compiled)
     if isinstance(recipe, DAGNRecipe) and isinstance(network, DAGN):
         return DAGNTask(recipe, network, compiled=compiled)
     assert isinstance(recipe, FBCNNRecipe)
@@ -67,6 +75,8 @@ def make_batches(recipe: Recipe, photos: PhotoStore, *, device: str = "cpu") -> 
     if isinstance(recipe, SRDiffRecipe):
         found: Batches = make_sr_diff_batches(recipe, photos, device=device)
         return found
+    if isinstance(recipe, SSPIRRecipe):
+        return make_ssp_ir_batches(recipe, photos, device=device)
     return JpegPairs(
         photos,
         recipe.data,
@@ -80,5 +90,7 @@ def make_validation(recipe: Recipe, folder: Path, *, device: str = "cpu") -> Sco
     """Clean pictures of a folder, damaged as the method is judged by."""
     if isinstance(recipe, SRDiffRecipe):
         return make_sr_diff_validation(recipe, folder, device=device)
+    if isinstance(recipe, SSPIRRecipe):
+        return make_ssp_ir_validation(recipe, folder, device=device)
     saves = SODIFF_SAVES if isinstance(recipe, SODiffRecipe) else VALIDATION_SAVES
     return Validation(folder, channels=recipe.network.channels, saves=saves)

@@ -19,6 +19,7 @@ from restora.networks.fbcnn import FBCNNConfig
 from restora.training.sections import Recipe, Section
 from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.sr_diff.recipe import SRDiffRecipe
+from restora.training.ssp_ir.recipe import SSPIRRecipe
 
 
 class DecouplingRecipe(Section):
@@ -97,6 +98,7 @@ RECIPES: dict[str, type[Recipe]] = {
     "dagn": DAGNRecipe,
     "sodiff": SODiffRecipe,
     "sr-diff": SRDiffRecipe,
+    "ssp-ir": SSPIRRecipe,
 }
 
 

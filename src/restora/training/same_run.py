@@ -11,6 +11,7 @@ from restora.training.recipe import DAGNRecipe
 from restora.training.sections import Recipe
 from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.sr_diff.recipe import SRDiffRecipe
+from restora.training.ssp_ir.recipe import SSPIRRecipe
 from restora.weights.cards import IMAGE_ENCODER
 
 TEXT_ENCODER = "text encoder"  # whose tokens a prior reads and SAIPE gives
@@ -80,6 +81,8 @@ def _fixed(recipe: Recipe) -> dict[str, object]:
         if section.stage == "refiner":  # else it is scored on photos that it was shown
             fixed["srdiff.holdout"] = section.holdout
         return fixed
+    if isinstance(recipe, SSPIRRecipe):
+        return {"sspir.stage": recipe.sspir.stage, "sspir.base": recipe.sspir.base}
     return {}
 
 

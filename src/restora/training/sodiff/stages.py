@@ -72,7 +72,13 @@ def view_batches(recipe: SODiffRecipe, photos: PhotoStore, *, device: str = "cpu
 @lru_cache(maxsize=1)
 def _words(recipe: SODiffRecipe, photos: PhotoStore, device: str) -> tuple[Words, Describer]:
     """The words, and what made them, which takes no room until it is asked again."""
-    describer = Describer(recipe.sodiff, max_tokens=recipe.network.saipe.queries, device=device)
+    section = recipe.sodiff
+    describer = Describer(
+        section.captioner,
+        section.text_encoder,
+        max_tokens=recipe.network.saipe.queries,
+        device=device,
+    )
     words = read_words(photos, describer, views=recipe.sodiff.views)
     describer.unload()
     return words, describer

@@ -25,7 +25,6 @@ from restora.semantics.lookup import (
 from restora.semantics.protocols import Captioner, Floats, TextEncoder
 from restora.training.data import PhotoStore
 from restora.training.sodiff.kept import made_whole, room
-from restora.training.sodiff.recipe import SODiffSection
 from restora.training.sodiff.views import Bytes, part_of, small_copy
 
 CAPTION_PX = 256  # side of what the captioner gets
@@ -35,14 +34,16 @@ CHUNK = 64
 class Describer:
     """A recipe's captioner and text encoder, which are loaded when first needed."""
 
-    def __init__(self, section: SODiffSection, *, max_tokens: int, device: str = "cpu") -> None:
+    def __init__(
+        self, captioner: str, text_encoder: str, *, max_tokens: int, device: str = "cpu"
+    ) -> None:
         """
         Args:
-            section: Names both.
+            captioner, text_encoder: As :mod:`restora.semantics.lookup` knows them.
             max_tokens: T.
             device: Where they run.
         """
-        self._names = (section.captioner, section.text_encoder)
+        self._names = (captioner, text_encoder)
         self._device = device
         self._captioner: Captioner | None = None
         self._encoder: TextEncoder | None = None

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from restora.degradations.by_task import TASKS as DAMAGES
 from restora.degradations.by_task import degrade
-from restora.networks.sr_diff.tasks import TASKS, Task
 from restora.semantics.context import one_row
 from restora.semantics.lookup import load_image_encoder
 from restora.semantics.protocols import ImageEncoder
@@ -70,7 +70,7 @@ class PairStore:
         self,
         photos: PhotoStore,
         *,
-        tasks: Sequence[Task],
+        tasks: Sequence[str],
         variants: int,
         make_tokens: TokenMaker,
         holdout: float = 0.0,
@@ -96,7 +96,7 @@ class PairStore:
             for variant in range(variants)
         }
         self._clean_tokens: Tokens | None = None
-        self._tokens: dict[tuple[Task, int], Tokens] = {}
+        self._tokens: dict[tuple[str, int], Tokens] = {}
 
     @property
     def encoders(self) -> dict[str, str]:
@@ -106,7 +106,7 @@ class PairStore:
     def __len__(self) -> int:
         return len(self._photos)
 
-    def numbers(self, task: Task) -> Sequence[int]:  # noqa: ARG002
+    def numbers(self, task: str) -> Sequence[int]:  # noqa: ARG002
         """The photos that have a task: all."""
         return range(len(self))
 
@@ -114,11 +114,11 @@ class PairStore:
         """Photo ``number``, (H, W, 3)."""
         return self._photos[number]
 
-    def degraded(self, number: int, task: Task, variant: int = 0) -> Bytes:
+    def degraded(self, number: int, task: str, variant: int = 0) -> Bytes:
         """A degraded copy of it, (H, W, 3)."""
         return self._copies[task, variant][0][number]
 
-    def strength(self, number: int, task: Task, variant: int = 0) -> float:
+    def strength(self, number: int, task: str, variant: int = 0) -> float:
         """How strong its damage is within the range of the task, 0-1."""
         return float(self._copies[task, variant][1][number])
 
@@ -129,7 +129,7 @@ class PairStore:
         tokens: Tokens = self._clean_tokens[number]
         return tokens
 
-    def tokens(self, number: int, task: Task, variant: int = 0) -> Tokens:
+    def tokens(self, number: int, task: str, variant: int = 0) -> Tokens:
         """(N, F) of a whole degraded copy."""
         if (task, variant) not in self._tokens:
             copies = self._copies[task, variant][0]
@@ -154,7 +154,7 @@ class PairStore:
         return np.memmap(path, np.float16, "r", shape=shape)
 
 
-def _copies(photos: PhotoStore, task: Task, variant: int) -> tuple[PhotoStore, NDArray[np.float32]]:
+def _copies(photos: PhotoStore, task: str, variant: int) -> tuple[PhotoStore, NDArray[np.float32]]:
     """Degraded copies of all photos, and how strong the damage of each is."""
     what = f"{task} {variant} {SEED}"
     path, told = place_of(photos, what, "degraded"), place_of(photos, what, "strength")
@@ -164,7 +164,7 @@ def _copies(photos: PhotoStore, task: Task, variant: int) -> tuple[PhotoStore, N
     with room(path, (photos.size_bytes,), np.uint8) as data:
         copies = photos.like(data)
         for number in range(len(photos)):
-            made = degrade(photos[number], task, (SEED, TASKS.index(task), variant, number))
+            made = degrade(photos[number], task, (SEED, DAMAGES.index(task), variant, number))
             copies[number][:] = made.pixels
             strength[number] = made.strength
     if path is None or told is None:

@@ -1,0 +1,1 @@
+"""Training SSP-IR: the Processor, then all of it."""

@@ -1,0 +1,102 @@
+"""The published stage: all that is to learn, at once, from the noise and from the Processor's loss.
+
+Source: SSP-IR, its training code: ``MSE + L_proc``, timesteps uniform, captions left out now and
+then. Ours: image tokens are left out too, and what the U-Net gives may be other than the noise.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from restora.networks.ssp_ir.network import SSPIR
+from restora.training.plain_stage import PlainStage
+from restora.training.sr_diff.restore_task import draw_steps
+from restora.training.ssp_ir.pairs import RealBatch
+from restora.training.ssp_ir.processor_loss import processor_loss
+from restora.training.ssp_ir.recipe import SSPIRRecipe
+from restora.training.tasks import Pairs, make_optimiser
+
+
+class RestoreTask(PlainStage):
+    """See :class:`restora.training.tasks.Task`."""
+
+    validates = True
+
+    def __init__(
+        self,
+        recipe: SSPIRRecipe,
+        network: SSPIR,
+        *,
+        encoders: dict[str, str],
+        compiled: bool = False,
+    ) -> None:
+        """
+        Args:
+            recipe: What to train.
+            network: Its codec stays as it is.
+            encoders: Fingerprints of what tells it about pictures, by role.
+            compiled: Run it through ``torch.compile``.
+        """
+        self.network = network
+        self.encoders = encoders
+        self._recipe = recipe
+        self._predict: Any = torch.compile(network.predict) if compiled else network.predict
+        for parameter in frozen_parameters(network, base=recipe.freezes_base):
+            parameter.requires_grad_(False)
+        self._parameters = [p for p in network.parameters() if p.requires_grad]
+        self.optimiser = make_optimiser([{"params": self._parameters, "scale": 1.0}], recipe.train)
+
+    def to(self, device: str) -> None:
+        self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def step(self, batch: RealBatch, *, done: float) -> dict[str, Tensor]:  # noqa: ARG002 - no ramp
+        section, settings = self._recipe.sspir, self._recipe.train
+        device = batch.clean.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=settings.precision == "bf16"):
+            diffusion, heads = self._look(batch)
+        rgb, fourier = processor_loss(heads, batch.clean * 2 - 1, norm=section.fourier_norm)
+        loss = diffusion + section.rgb_weight * rgb + section.fourier_weight * fourier
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._parameters, settings.clip_norm)
+        self.optimiser.step()
+        return {"loss": loss, "diffusion": diffusion, "rgb": rgb, "fourier": fourier}
+
+    def _look(self, batch: RealBatch) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The diffusion's part of the loss, and the Processor's pictures."""
+        network, config = self.network, self.network.config
+        made = network.process(batch.degraded)
+        with torch.no_grad():
+            mean, spread = network.codec.moments(batch.clean)
+            # The published latent is a sample; that of a codec without noise is its mean.
+            latent = mean if config.prior.codec.linear else mean + spread * torch.randn_like(mean)
+            start = network.start_of(batch.degraded, made.picture.detach())
+            anchor = network.codec.encode(start)
+        steps = config.start_step + 1
+        time = draw_steps(batch.dice, steps, late=self._recipe.sspir.late_share) - 1
+        noise = torch.randn_like(latent)
+        signal, strength = (s[time][:, None, None, None] for s in (network.signal, network.noise))
+        state = signal * latent + strength * noise
+        image = network.refiner(batch.tokens) * batch.keep_image[:, None, None]
+        told = self._predict(state, anchor, time, made.features, batch.text, image)
+        match config.predicts:
+            case "noise":
+                wanted = noise
+            case "velocity":
+                wanted = signal * noise - strength * latent
+            case "clean":
+                wanted = latent - anchor if config.residual else latent
+        return functional.mse_loss(told.float(), wanted.float()), made.heads
+
+    def monitor(self, network: SSPIR, pairs: Pairs) -> dict[str, float]:  # noqa: ARG002
+        return {}
+
+
+def frozen_parameters(network: SSPIR, *, base: bool) -> list[nn.Parameter]:
+    """What does not learn: the codec, and with ``base`` the U-Net's own layers."""
+    frozen = [*network.codec.parameters()]
+    return [*frozen, *network.unet.base.parameters()] if base else frozen
