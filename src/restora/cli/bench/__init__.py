@@ -13,7 +13,9 @@ from restora.cli.bench.jpeg import jpeg_color, jpeg_double, jpeg_gray, jpeg_oapt
 from restora.cli.bench.machine import resources, speed
 from restora.cli.bench.perceptual import perceptual
 from restora.cli.bench.plot import plot
+from restora.cli.bench.priors import priors
 from restora.cli.bench.real import real
+from restora.cli.bench.real_jpeg import real_jpeg
 from restora.cli.bench.restoration import restoration
 from restora.cli.bench.show import show
 from restora.cli.bench.walk import walk
@@ -25,8 +27,8 @@ bench = typer.Typer(
     rich_markup_mode=None,
 )
 for verb in (
-    *(jpeg_gray, jpeg_color, jpeg_double, jpeg_oapt, real),
-    *(restoration, context, walk),
+    *(jpeg_gray, jpeg_color, jpeg_double, jpeg_oapt, real_jpeg),
+    *(restoration, context, walk, real, priors),
     *(perceptual, clean, tiles, downstream, decoupling, ablation, speed, resources, show),
 ):
     bench.command()(verb)

@@ -133,14 +133,14 @@ def _scorers(*, clip: Path | None, lpips: str | None, dists: str | None) -> list
 
     return [
         Ssimulacra2(),
-        *_distances(lpips=lpips, dists=dists),
+        *distances(lpips=lpips, dists=dists),
         FeatureSimilarity(load_classifier(FEATURES)),
-        *([_clip(clip)] if clip is not None else []),
+        *([clip_similarity(clip)] if clip is not None else []),
         Fidelity(),
     ]
 
 
-def _distances(*, lpips: str | None, dists: str | None) -> list[Scorer]:
+def distances(*, lpips: str | None, dists: str | None) -> list[Scorer]:
     """LPIPS and DISTS on VGG16 with the user's weights; DISTS on what is at hand without."""
     from restora._optional import require
     from restora.errors import UsageError
@@ -184,7 +184,8 @@ def _distances(*, lpips: str | None, dists: str | None) -> list[Scorer]:
     return found
 
 
-def _clip(path: Path) -> Scorer:
+def clip_similarity(path: Path) -> Scorer:
+    """The similarity that a CLIP of the user's sees."""
     from restora.evaluation.perceptual_scores import EmbeddingSimilarity
     from restora.semantics.lookup import load_image_encoder
 

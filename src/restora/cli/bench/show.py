@@ -29,7 +29,8 @@ def show(
     except (OSError, ValueError) as error:
         raise InputError(f"{report} cannot be read as a report: {error}.") from error
     name = content.get("protocol") if isinstance(content, dict) else None
-    printer = _printers().get(str(name).partition("-")[0])
+    printers = _printers()
+    printer = printers.get(str(name), printers.get(str(name).partition("-")[0]))
     if printer is None:
         raise InputError(f"{report} is no report of `restora bench`.")
     try:
@@ -39,13 +40,15 @@ def show(
 
 
 def _printers() -> Mapping[str, Callable[[Any, bool], None]]:
-    """By the first part of the protocol's name: from the content of the file to the screen."""
+    """By the protocol's name or its first part: from the content of the file to the screen."""
     from restora.cli.bench.output import print_grids
     from restora.evaluation import ablation, checks, decoupling, downstream, resources, speed
     from restora.evaluation.context_ablation import ContextReport, context_grids
     from restora.evaluation.perceptual import PerceptualReport
     from restora.evaluation.perceptual_tables import perceptual_grids
-    from restora.evaluation.real import RealReport, real_grids
+    from restora.evaluation.real_jpeg import RealReport, real_grids
+    from restora.evaluation.real_world_report import RealWorldReport
+    from restora.evaluation.real_world_tables import real_world_grids
     from restora.evaluation.report import Report
     from restora.evaluation.restoration import RestorationReport
     from restora.evaluation.restoration_tables import restoration_grids
@@ -58,6 +61,12 @@ def _printers() -> Mapping[str, Callable[[Any, bool], None]]:
         ),
         "real": lambda content, markdown: print_grids(
             real_grids(RealReport.model_validate(content)), markdown=markdown
+        ),
+        **dict.fromkeys(
+            ("real-world", "priors"),
+            lambda content, markdown: print_grids(
+                real_world_grids(RealWorldReport.model_validate(content)), markdown=markdown
+            ),
         ),
         "perceptual": lambda content, markdown: print_grids(
             perceptual_grids(PerceptualReport.model_validate(content)), markdown=markdown

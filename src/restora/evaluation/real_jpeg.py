@@ -136,7 +136,7 @@ def real_grids(report: RealReport) -> tuple[Grid, ...]:
     methods = tuple(dict.fromkeys(row.method for row in report.rows))
     head = ("method", "restored", "earlier saves", "BEF before", "BEF after", "change", "s/MP")
     sums = Grid(
-        title="real: JPEG files without a reference",
+        title="real-jpeg: JPEG files without a reference",
         heading=head,
         measured=tuple(_sum([row for row in report.rows if row.method == m]) for m in methods),
         notes=(*report.notes, *_NOTES),
@@ -144,7 +144,7 @@ def real_grids(report: RealReport) -> tuple[Grid, ...]:
     heading = ("file", "saved at", "earlier", "used", "BEF before", "BEF after", "change")
     files = (
         Grid(
-            title=f"real: {method}, file by file",
+            title=f"real-jpeg: {method}, file by file",
             heading=heading,
             measured=tuple(_line(row) for row in report.rows if row.method == method),
         )

@@ -10,7 +10,7 @@ from PIL import Image
 from restora.errors import InputError, UsageError
 from restora.evaluation.grid import written
 from restora.evaluation.metrics import blocking_effect
-from restora.evaluation.real import FOLDER, RealOutcome, RealReport, measure_real, real_grids
+from restora.evaluation.real_jpeg import FOLDER, RealOutcome, RealReport, measure_real, real_grids
 
 
 @pytest.fixture
