@@ -11,10 +11,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from restora.cli.main import app
+from restora.degradations.by_task import degrade
 from restora.errors import InputError, UsageError
-from restora.semantics.lookup import load_image_encoder
+from restora.semantics.lookup import load_captioner, load_image_encoder
+from restora.semantics.words import describe
 from restora.training.sr_diff.layout import Layout, read_features
 from restora.training.sr_diff.make_features import load_refiner
+from restora.training.ssp_ir.layout import RealLayout
 
 KINDS = ("hazy", "rainy", "motion-blurry", "low-light")
 
@@ -151,10 +154,16 @@ def test_photos_are_taken_upright_and_in_colour(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--task", "snow"], "--task is dehaze, derain, deblur, lowlight or all, not 'snow'"),
+        (
+            ["--task", "snow"],
+            "--task is dehaze, derain, deblur, lowlight or all, or real, not 'snow'",
+        ),
         (["--split", "test"], "--split is train or val, not 'test'"),
         (["--seed", "-1"], "--seed is 0 or more, not -1"),
         (["--variants", "0"], "--variants is at least 1, not 0"),
+        (["--caption-model", "tags"], "--caption-model is for --task real"),
+        (["--task", "real", "--split", "val"], "--split is not for --task real"),
+        (["--task", "real", "--caption-model", "bob"], "There is no captioner 'bob'"),
     ],
 )
 def test_options_that_make_no_sense(photos, tmp_path, arguments, sentence):
@@ -162,6 +171,88 @@ def test_options_that_make_no_sense(photos, tmp_path, arguments, sentence):
     assert isinstance(done.exception, UsageError)  # the command ends with 2
     assert sentence in str(done.exception)
     assert not (tmp_path / "data").exists()
+
+
+def test_real_pairs_lie_as_ssp_ir_has_them(photos, tmp_path):
+    done = run("make", photos, "-o", tmp_path / "data", "--task", "real")
+    assert done.exit_code == 0, done.exception
+    assert done.stderr == "pairs: 2 made\n"
+    layout = RealLayout(tmp_path / "data")
+    assert sorted(files(layout.root)) == [
+        "gt/a.png", "gt/more-a.png", "params.jsonl", "sr_bicubic/a.png", "sr_bicubic/more-a.png",
+    ]  # fmt: skip
+    assert [pair.stem for pair in layout.pairs()] == ["a", "more-a"]
+    rows = [json.loads(line) for line in (layout.root / "params.jsonl").read_text().splitlines()]
+    assert [(row["file"], row["photo"], row["task"]) for row in rows] == [
+        ("a.png", "a.png", "real"),
+        ("more-a.png", "a.jpg", "real"),
+    ]
+    clean, degraded = (
+        np.asarray(Image.open(layout.root / part / "a.png")) for part in ("gt", "sr_bicubic")
+    )
+    assert np.array_equal(clean, draw(0))
+    again = degrade(clean, "real", rows[0]["seed"])
+    assert np.array_equal(degraded, again.pixels)
+    assert rows[0]["settings"] == json.loads(json.dumps(again.settings))
+    assert rows[0]["strength"] == again.strength
+
+
+def test_real_pairs_are_kept_and_made_anew_as_others_are(photos, tmp_path):
+    root = photos / "pairs"  # among the photos
+    command = ("make", photos, "-o", root, "--task", "real")
+    run(*command)
+    before = files(root)
+    assert run(*command, "--variants", 2).stderr == "pairs: 2 made, 2 kept\n"
+    assert before.items() - {("params.jsonl", before["params.jsonl"])} <= files(root).items()
+    (root / "sr_bicubic" / "a.png").unlink()
+    assert run(*command).stderr == "pairs: 1 made, 1 kept\n"
+    assert files(root)["sr_bicubic/a.png"] == before["sr_bicubic/a.png"]
+    run(*command, "--force", "--seed", 3)
+    assert files(root)["sr_bicubic/a.png"] != before["sr_bicubic/a.png"]
+    assert files(root)["gt/a.png"] == before["gt/a.png"]
+
+
+def test_captions_of_real_pairs_are_those_of_the_clean_pictures(photos, tmp_path):
+    root = tmp_path / "data"
+    command = ("make", photos, "-o", root, "--task", "real", "--variants", 2)
+    assert run(*command).stderr == "pairs: 4 made\n"
+    done = run(*command, "--caption-model", "tags")
+    assert done.stderr == "pairs: 4 kept\ncaptions: 4 made\n"
+    tags = load_captioner("tags")
+    for stem, seed in (("a", 0), ("a+1", 0)):
+        told = (root / "gt_llm_caption" / f"{stem}.txt").read_text()
+        shown = np.asarray(draw(seed), np.float32) / 255
+        assert told == describe(shown, tags) + "\n" != "\n"
+    (root / "gt_llm_caption" / "a.txt").write_text("my own words")
+    (root / "gt_llm_caption" / "more-a.txt").unlink()
+    again = run(*command, "--caption-model", "static:a pier")
+    assert again.stderr == "pairs: 4 kept\ncaptions: 1 made, 3 kept\n"
+    assert (root / "gt_llm_caption" / "a.txt").read_text() == "my own words"
+    assert (root / "gt_llm_caption" / "more-a.txt").read_text() == "a pier\n"
+    run(*command, "--caption-model", "static:a pier", "--force")
+    assert (root / "gt_llm_caption" / "a.txt").read_text() == "a pier\n"
+
+
+def test_a_caption_goes_with_its_clean_picture(photos, tmp_path):
+    root = tmp_path / "data"
+    command = ("make", photos, "-o", root, "--task", "real")
+    run(*command, "--caption-model", "static:a pier")
+    run(*command, "--force", "--seed", 1)  # other damage, the same pictures
+    assert len(list(root.glob("gt_llm_caption/*.txt"))) == 2
+    draw(9).save(photos / "a.png")
+    run(*command, "--force")
+    assert [path.name for path in root.glob("gt_llm_caption/*.txt")] == ["more-a.txt"]
+
+
+def test_captions_of_photos_beside_them(photos, tmp_path):
+    """And one that is missing stops no other."""
+    (photos / "more" / "a.txt").write_text("a wall")
+    command = ("make", photos, "-o", tmp_path / "data", "--task", "real")
+    done = run(*command, "--caption-model", "file:")
+    assert done.exit_code == 1
+    assert "There is no caption" in done.stderr
+    assert done.stderr.endswith("pairs: 2 made\ncaptions: 1 made, 1 failed\n")
+    assert (tmp_path / "data" / "gt_llm_caption" / "more-a.txt").read_text() == "a wall\n"
 
 
 @pytest.mark.parametrize("place", ["", "more"])

@@ -20,7 +20,7 @@ def picture(height=40, width=56, seed=0):
 
 
 def test_tasks_are_those_of_the_network():
-    assert TASKS == (*tasks.TASKS, REAL)
+    assert (*tasks.TASKS, REAL) == TASKS
 
 
 @pytest.mark.parametrize("task", TASKS)

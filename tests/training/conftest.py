@@ -126,3 +126,46 @@ def sr_diff_recipe():
         )  # fmt: skip
 
     return make
+
+
+@pytest.fixture
+def ssp_ir_recipe():
+    """A function from a stage, and changes of its sections, to a tiny recipe."""
+
+    def make(stage, *, network=None, data=None, settings=None, **section):
+        return parse_recipe(
+            {
+                "name": "tiny-ssp-ir", "method": "ssp-ir",
+                "network": {
+                    "prior": {
+                        "codec": {
+                            "unshuffle": 4, "widths": [8], "layers": 1, "latents": 4, "scale": 1.0,
+                            "attention": False, "linear": True,
+                        },
+                        "unet": {
+                            "widths": [8, 16], "reads": [False, True], "layers": 1,
+                            "heads": [2, 2], "self_attention": False,
+                        },
+                        "token_dim": 384, "norm": "local", "norm_groups": 4,
+                    },
+                    "encoder": "lite0", "tokens": 50, "token_dim": 1280,
+                    "text_encoder": "minilm", "text_tokens": 16, "null_text": "zeros",
+                    "predicts": "clean", "residual": True, "start": "processed", "walk": 2,
+                    "sampler": "dpm-solver++", "text_guidance": 1.0, "colour_fix": "none",
+                    "keeps_detail": True,
+                    "processor": {
+                        "widths": [8, 8, 8], "front": {"widths": [8], "blocks": 1, "unshuffle": 2},
+                    },
+                    "refiner": {"layers": 1, "hidden": 16, "dim": 8},
+                    "attention": {"form": "light", "window": 2},
+                } | (network or {}),
+                "data": {"patch_px": 16, "batch": 3} | (data or {}),
+                "train": {"steps": 8, "warmup_steps": 2, "decay_steps": 3, "ema": 0.9}
+                | (settings or {}),
+                "sspir": {"stage": stage, "variants": 1, "captioner": "static:a photo of a pier"}
+                | section,
+            },
+            name="tiny-ssp-ir",
+        )  # fmt: skip
+
+    return make

@@ -12,7 +12,10 @@ import typer
 def train(
     recipe: Annotated[Path, typer.Argument(metavar="RECIPE", show_default=False, readable=False)],
     photos: Annotated[
-        Path, typer.Option(help="Folder of clean photos.", show_default=False, readable=False)
+        Path,
+        typer.Option(
+            help="Folder of clean photos, or of pairs.", show_default=False, readable=False
+        ),
     ],
     out: Annotated[
         Path,
@@ -72,6 +75,7 @@ def train(
     from restora.training.initial import gather
     from restora.training.loop import LATEST
     from restora.training.loop import train as run
+    from restora.training.methods import note_on_photos
     from restora.training.recipe import load_recipe
 
     find_device(device)
@@ -87,6 +91,9 @@ def train(
             typer.echo(note, err=True)
     typer.echo(f"{resolved.name}: reading photos", err=True)
     store = PhotoStore.open(photos, cache=cache or out / "photos")
+    pairs = note_on_photos(resolved, store)
+    if pairs is not None:
+        typer.echo(pairs, err=True)
 
     def report(row: dict[str, float]) -> None:
         told = ("step", "seconds", "left_s")

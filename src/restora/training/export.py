@@ -27,6 +27,7 @@ from restora.networks.fbcnn import FBCNN
 from restora.networks.onnx_weights import COUNTER, read_onnx_weights, switched_off
 from restora.networks.sodiff.config import SODiffConfig
 from restora.networks.sr_diff.config import SRDiffConfig
+from restora.networks.ssp_ir.config import SSPIRConfig
 from restora.networks.weight_files import Loaded, without_lora
 from restora.training.checkpoint import Checkpoint
 from restora.training.data import PhotoStore
@@ -177,6 +178,11 @@ def check_whole(config: NetworkConfig) -> None:
     if isinstance(config, SRDiffConfig):
         raise UsageError(
             "An SR-Diff is run step by step, after a look at the whole picture; take --format onnx."
+        )
+    if isinstance(config, SSPIRConfig):
+        raise UsageError(
+            "An SSP-IR is five files: its refiner sees tokens of the whole picture, its denoiser "
+            "tiles, step by step; take --format onnx."
         )
 
 

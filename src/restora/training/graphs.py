@@ -18,9 +18,11 @@ from restora.networks.dagn import DAGN
 from restora.networks.fbcnn import FBCNN, quality_to_strength, strength_to_quality
 from restora.networks.sodiff.network import SODiff
 from restora.networks.sr_diff.network import SRDiff
+from restora.networks.ssp_ir.network import SSPIR
 from restora.training.graphs_dagn import dagn_tracing
 from restora.training.graphs_sodiff import sodiff_tracing
 from restora.training.graphs_sr_diff import sr_diff_tracing
+from restora.training.graphs_ssp_ir import ssp_ir_tracing
 from restora.training.tracing import (
     OpenSizes,
     Tracing,
@@ -96,6 +98,8 @@ def trace(network: Network, part: str) -> Any:
         return to_onnx(sodiff_tracing(network, part))
     if isinstance(network, SRDiff):
         return to_onnx(sr_diff_tracing(network, part))
+    if isinstance(network, SSPIR):
+        return to_onnx(ssp_ir_tracing(network, part))
     return to_onnx(_fbcnn_tracing(network, part))
 
 

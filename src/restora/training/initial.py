@@ -1,7 +1,7 @@
 """Weights to start a training from: a weight file or a checkpoint, grown if smaller.
 
-A DAGN may also start from an FBCNN of its widths, whose U-Net it shares; a SODiff and an
-SR-Diff from several files, see :mod:`restora.training.initial_sodiff` and its neighbour.
+A DAGN may also start from an FBCNN of its widths, whose U-Net it shares; a SODiff, an SR-Diff and
+an SSP-IR from several files, see :mod:`restora.training.initial_sodiff` and its neighbours.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from restora.networks.weight_files import read_weights
 from restora.training.checkpoint import load_checkpoint
 from restora.training.initial_sodiff import Start, start_sodiff
 from restora.training.initial_sr_diff import start_sr_diff
+from restora.training.initial_ssp_ir import start_ssp_ir
 from restora.training.sections import Recipe
 from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.sr_diff.recipe import SRDiffRecipe
+from restora.training.ssp_ir.recipe import SSPIRRecipe
 
 CHECKPOINT = ".pt"  # all else is a weight file
 SWITCHES = ("fusion", "sensitive", "insensitive")  # of a DAGN; its weights are there all the same
@@ -51,9 +53,11 @@ def gather(files: Sequence[Path], recipe: Recipe) -> Start:
         return start_sodiff(recipe, files)
     if isinstance(recipe, SRDiffRecipe):
         return start_sr_diff(recipe, files)
+    if isinstance(recipe, SSPIRRecipe):
+        return start_ssp_ir(recipe, files)
     if len(files) > 1:
         raise UsageError(
-            "Several --start are for SODiff and SR-Diff, which are made in stages; "
+            "Several --start are for SODiff, SR-Diff and SSP-IR, which are made in stages; "
             f"{recipe.method} takes one."
         )
     if not files:

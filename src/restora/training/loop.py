@@ -275,7 +275,7 @@ def _changes(before: Recipe, after: Recipe) -> str:
     old, new = before.model_dump(), after.model_dump()
     return ", ".join(
         f"{section}.{key} {value}"
-        for section in ("data", "train", "decoupling", "sodiff", "srdiff")
+        for section in ("data", "train", "decoupling", "sodiff", "srdiff", "sspir")
         for key, value in old.get(section, {}).items()
         if new[section][key] != value
     )

@@ -16,6 +16,7 @@ from restora.training.sodiff.recipe import SODiffRecipe
 from restora.training.sr_diff.recipe import SRDiffRecipe
 from restora.training.sr_diff.stages import make_sr_diff_batches, make_sr_diff_stage
 from restora.training.sr_diff.stages import make_validation as make_sr_diff_validation
+from restora.training.ssp_ir.given import note_of
 from restora.training.ssp_ir.recipe import SSPIRRecipe
 from restora.training.ssp_ir.stages import (
     make_ssp_ir_batches,
@@ -64,6 +65,11 @@ def make_task(
     assert isinstance(recipe, FBCNNRecipe)
     assert isinstance(network, FBCNN)
     return FBCNNTask(recipe, network, compiled=compiled)
+
+
+def note_on_photos(recipe: Recipe, photos: PhotoStore) -> str | None:
+    """A sentence about pairs that are given; None: these are photos."""
+    return note_of(recipe, photos) if isinstance(recipe, SSPIRRecipe) else None
 
 
 def make_batches(recipe: Recipe, photos: PhotoStore, *, device: str = "cpu") -> Batches:

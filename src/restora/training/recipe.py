@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -166,6 +166,8 @@ def parse_recipe(raw: dict[str, Any], *, name: str) -> Recipe:
 def _nearest_key(kind: type[Recipe], location: tuple[int | str, ...]) -> str | None:
     model: Any = kind
     for part in location[:-1]:
-        model = model.model_fields[str(part)].annotation
+        found = model.model_fields[str(part)].annotation
+        # Of a section that may be null, the section.
+        model = next((kind for kind in get_args(found) if hasattr(kind, "model_fields")), found)
     near = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1, cutoff=0.5)
     return near[0] if near else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -23,13 +24,29 @@ class Section(BaseModel):
 
 
 class FrontConfig(Section):
-    """The residual network in front of the Processor. Source: its MSRResNet; ours folds pixels."""
+    """The residual network in front of the Processor.
 
-    width: int = Field(64, ge=1)
-    blocks: int = Field(8, ge=1)
+    Source: its MSRResNet, which is what stands here: 64 channels, 8 blocks. More widths, folded
+    pixels and the gain are ours.
+    """
+
+    widths: tuple[int, ...] = Field(
+        (64,), min_length=1, description="channels at full size, then after each halving"
+    )
+    blocks: int = Field(8, ge=1, description="residual blocks at each size, down and up again")
     unshuffle: int = Field(
         1, ge=1, description="pixels to a side that are folded into channels first"
     )
+    gain: bool = Field(
+        False,
+        description="it also gives how much of each value stays, so that noise goes without its "
+        "being copied through the network",
+    )
+
+    @property
+    def multiple_px(self) -> int:
+        """Sides of a picture are multiples of this."""
+        return int(self.unshuffle * 2 ** (len(self.widths) - 1))
 
 
 class ProcessorConfig(Section):
@@ -124,9 +141,9 @@ class SSPIRConfig(Section):
     @property
     def multiple_px(self) -> int:
         """Sides of a picture must be multiples of this."""
-        folded = 1 if self.processor.front is None else self.processor.front.unshuffle
         window = self.attention.window if self.pixel and self.attention.window else 1
-        return max(self.prior.multiple_px * window, self.processor.factor, folded)
+        front_px = 1 if self.processor.front is None else self.processor.front.multiple_px
+        return math.lcm(self.prior.multiple_px * window, self.processor.factor, front_px)
 
     @property
     def is_local(self) -> bool:

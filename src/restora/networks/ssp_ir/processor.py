@@ -88,20 +88,42 @@ class Front(nn.Module):
 
     def __init__(self, config: FrontConfig) -> None:
         super().__init__()
-        folded = 3 * config.unshuffle**2
         self.fold = config.unshuffle
-        self.head = nn.Conv2d(folded, config.width, 3, padding=1)
-        self.body = nn.Sequential(*(_Residual(config.width) for _ in range(config.blocks)))
-        self.last = nn.Conv2d(config.width, config.width, 3, padding=1)
-        self.tail = nn.Conv2d(config.width, folded, 3, padding=1)
+        folded = 3 * config.unshuffle**2
+        widths = config.widths
+        self.head = nn.Conv2d(folded, widths[0], 3, padding=1)
+        self.down = nn.ModuleList(_blocks(width, config.blocks) for width in widths)
+        self.shrink = nn.ModuleList(nn.Conv2d(*pair, 2, stride=2) for pair in pairwise(widths))
+        self.grow = nn.ModuleList(
+            nn.ConvTranspose2d(large, small, 2, stride=2) for small, large in pairwise(widths)
+        )
+        self.up = nn.ModuleList(_blocks(width, config.blocks) for width in widths[:-1])
+        self.last = nn.Conv2d(widths[0], widths[0], 3, padding=1)
+        self.gain = config.gain
+        self.tail = nn.Conv2d(widths[0], folded * (1 + self.gain), 3, padding=1)
         for parameter in self.tail.parameters():
             nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) to the same."""
-        first = functional.leaky_relu(self.head(functional.pixel_unshuffle(x, self.fold)), SLOPE)
-        deep = functional.leaky_relu(self.last(self.body(first)), SLOPE)
-        return x + functional.pixel_shuffle(self.tail(deep), self.fold)
+        seen = functional.pixel_unshuffle(x, self.fold)
+        deep = functional.leaky_relu(self.head(seen), SLOPE)
+        skips = []
+        for blocks, shrink in zip(self.down[:-1], self.shrink, strict=True):
+            skips.append(blocks(deep))
+            deep = shrink(skips[-1])
+        deep = self.down[-1](deep)
+        for place in reversed(range(len(skips))):
+            deep = self.up[place](skips[place] + self.grow[place](deep))
+        told = self.tail(functional.leaky_relu(self.last(deep), SLOPE))
+        if self.gain:
+            told, stays = told.chunk(2, dim=1)
+            told = told + seen * stays
+        return x + functional.pixel_shuffle(told, self.fold)
+
+
+def _blocks(channels: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(_Residual(channels) for _ in range(count)))
 
 
 class _Residual(nn.Module):
@@ -111,9 +133,9 @@ class _Residual(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(channels, channels, 3, padding=1)
         self.second = nn.Conv2d(channels, channels, 3, padding=1)
-        for conv in (self.first, self.second):  # so that many blocks add up to little at first
+        for conv in (self.first, self.second):
             nn.init.kaiming_normal_(conv.weight)
-            conv.weight.data.mul_(0.1)
+        self.second.weight.data.mul_(0.1)  # so that many blocks add up to little at first
 
     def forward(self, x: Tensor) -> Tensor:
         changed: Tensor = self.second(functional.relu(self.first(x)))

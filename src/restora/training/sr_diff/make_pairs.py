@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from restora.degradations.by_task import TASKS as DAMAGES
 from restora.degradations.by_task import degrade
 from restora.engine.batch import make_folder
 from restora.errors import InputError, OutputError, RestoraError
@@ -28,7 +29,18 @@ from restora.images.samples import whole_numbers
 from restora.networks.sr_diff.tasks import TASKS, Task
 from restora.training.sr_diff.layout import FEATURES, SPLITS, Layout, Split
 
-__all__ = ["SETTINGS_NAME", "Made", "find_photos", "make_pairs", "open_rgb", "seed_of"]
+__all__ = [
+    "SETTINGS_NAME",
+    "Made",
+    "Place",
+    "find_photos",
+    "homes_of",
+    "make_pairs",
+    "open_rgb",
+    "pair_names",
+    "seed_of",
+    "write_pairs",
+]
 
 SETTINGS_NAME = "params.jsonl"
 SEED_BYTES = 6  # so that every reader of JSON gives them back exactly
@@ -51,7 +63,27 @@ class Made:
     failed: list[str] = field(default_factory=list)
 
 
-def find_photos(folder: Path, *, beside: Layout | None = None) -> dict[str, Path]:
+@dataclass(frozen=True)
+class Place:
+    """Where the pairs of a task go, and what lies there that is made of them.
+
+    Attributes:
+        task: The damage, one of :data:`restora.degradations.by_task.TASKS`.
+        degraded, clean: Folders of pictures.
+        settings: The file with what was drawn.
+        features: Folders of ``<stem>.pt``, which go when a pair is made anew.
+        captions: Folders of ``<stem>.txt``, which go when another clean picture comes.
+    """
+
+    task: str
+    degraded: Path
+    clean: Path
+    settings: Path
+    features: tuple[Path, ...] = ()
+    captions: tuple[Path, ...] = ()
+
+
+def find_photos(folder: Path, *, beside: Iterable[Path] = ()) -> dict[str, Path]:
     """The photos of a folder and of those below it, by what their pairs are called, in order.
 
     The name is the file's without suffix, led by the folders below ``folder``: ``a/1.jpg`` is
@@ -59,8 +91,8 @@ def find_photos(folder: Path, *, beside: Layout | None = None) -> dict[str, Path
 
     Args:
         folder: Of clean photos.
-        beside: Where their pairs go; what lies there are no photos, should it be below ``folder``.
-            The GT of one task may be ``folder`` for another.
+        beside: Folders of pairs; what lies there are no photos, should it be below ``folder``. The
+            GT of one task may be ``folder`` for another.
 
     Raises:
         InputError: There is no such folder, it holds no photos, or two would be called alike.
@@ -68,10 +100,7 @@ def find_photos(folder: Path, *, beside: Layout | None = None) -> dict[str, Path
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}.")
     found: dict[str, Path] = {}
-    made: set[Path] = set()
-    if beside is not None:
-        made = {beside.folder(split, task).resolve() for split in SPLITS for task in TASKS}
-        made -= {folder.resolve(), *folder.resolve().parents}
+    made = {home.resolve() for home in beside} - {folder.resolve(), *folder.resolve().parents}
     for path in sorted(folder.rglob("*")):
         if format_of_suffix(path) is None or path.name.startswith(".") or not path.is_file():
             continue
@@ -86,7 +115,12 @@ def find_photos(folder: Path, *, beside: Layout | None = None) -> dict[str, Path
     return found
 
 
-def seed_of(seed: int, name: str, task: Task, variant: int) -> tuple[int, ...]:
+def homes_of(layout: Layout) -> list[Path]:
+    """Every folder of SR-Diff's that may hold pairs."""
+    return [layout.folder(split, task) for split in SPLITS for task in TASKS]
+
+
+def seed_of(seed: int, name: str, task: str, variant: int) -> tuple[int, ...]:
     """Whole numbers that fix everything drawn for one pair.
 
     Args:
@@ -96,7 +130,7 @@ def seed_of(seed: int, name: str, task: Task, variant: int) -> tuple[int, ...]:
         variant: 0 for the first.
     """
     hashed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:SEED_BYTES], "big")
-    return (seed, hashed, TASKS.index(task), variant)
+    return (seed, hashed, DAMAGES.index(task), variant)
 
 
 def open_rgb(path: Path) -> NDArray[np.uint8]:
@@ -143,13 +177,32 @@ def make_pairs(
         InputError: Two pairs would be called alike, or the settings of earlier ones are damaged.
         OutputError: A folder or the settings cannot be written.
     """
+    places = [
+        Place(
+            task,
+            degraded=layout.folder(split, task, "LQ"),
+            clean=layout.folder(split, task, "GT"),
+            settings=layout.folder(split, task) / SETTINGS_NAME,
+            features=tuple(layout.folder(split, task, part) for part in FEATURES),
+        )
+        for task in tasks
+    ]
+    return write_pairs(photos, places, seed=seed, variants=variants, force=force, progress=progress)
+
+
+def write_pairs(
+    photos: dict[str, Path],
+    places: Iterable[Place],
+    *,
+    seed: int,
+    variants: int,
+    force: bool,
+    progress: Progress,
+) -> Made:
+    """Write the pairs of all photos to each of some places; see :func:`make_pairs`."""
     result = Made()
-    writers = [_Writer(layout, split, task, force=force) for task in tasks]
-    names = {
-        name if not n else f"{name}+{n}": (name, n) for name in photos for n in range(variants)
-    }
-    if len(names) < len(photos) * variants:
-        raise InputError("Photos are called like variants of others; rename those with a + in.")
+    writers = [_Writer(place, force=force) for place in places]
+    pair_names(photos, variants)
     try:
         for done, (name, path) in enumerate(photos.items()):
             progress(done, len(photos))
@@ -159,6 +212,19 @@ def make_pairs(
         for writer in writers:
             writer.finish()
     return result
+
+
+def pair_names(photos: Iterable[str], variants: int) -> dict[str, tuple[str, int]]:
+    """What all pairs are called, each with its photo's name and its variant, in order.
+
+    Raises:
+        InputError: Two would be called alike.
+    """
+    given = [(name, n) for name in photos for n in range(variants)]
+    names = {f"{name}+{n}" if n else name: (name, n) for name, n in given}
+    if len(names) < len(given):
+        raise InputError("Photos are called like variants of others; rename those with a + in.")
+    return names
 
 
 def _make(
@@ -190,17 +256,17 @@ def _make(
 class _Writer:
     """Writes the pairs of one task."""
 
-    def __init__(self, layout: Layout, split: Split, task: Task, *, force: bool) -> None:
+    def __init__(self, place: Place, *, force: bool) -> None:
         """
         Raises:
             InputError: The settings of earlier pairs cannot be read.
             OutputError: A folder cannot be made.
         """
-        self.task = task
+        self.task = place.task
         self._force = force
-        self._features = [layout.folder(split, task, part) for part in FEATURES]
-        self._bad, self._good = (layout.folder(split, task, part) for part in ("LQ", "GT"))
-        self._settings_path = layout.folder(split, task) / SETTINGS_NAME
+        self._place = place
+        self._bad, self._good = place.degraded, place.clean
+        self._settings_path = place.settings
         for folder in (self._bad, self._good):
             make_folder(folder)
         self._settings = _read_settings(self._settings_path)
@@ -219,7 +285,7 @@ class _Writer:
         seed: tuple[int, ...],
         origin: dict[str, Any],
     ) -> None:
-        """Degrade a photo and write the pair; features of an older one under its name go.
+        """Degrade a photo and write the pair; what is made of an older one under its name goes.
 
         Raises:
             OutputError: A file cannot be written, or half of another pair is in the way.
@@ -228,8 +294,9 @@ class _Writer:
         if not self._force:
             self._check_half(bad, good, clean)
         made = degrade(clean, self.task, seed)
-        for folder in self._features:
+        for folder in self._place.features:
             _delete(folder / f"{name}.pt")
+        self._forget_captions(name, good, clean)
         _write(good, clean)  # first: a degraded picture that is there has its clean one
         _write(bad, made.pixels)
         self._settings[bad.name] = {
@@ -241,6 +308,14 @@ class _Writer:
             "settings": made.settings,
         }
         self._changed = True
+
+    def _forget_captions(self, name: str, good: Path, clean: NDArray[np.uint8]) -> None:
+        texts = [
+            text for folder in self._place.captions if (text := folder / f"{name}.txt").exists()
+        ]
+        if texts and good.exists() and not _shows(good, clean):
+            for text in texts:
+                _delete(text)
 
     def finish(self) -> None:
         """Write the settings of all pairs, those of earlier runs too.
@@ -257,6 +332,14 @@ class _Writer:
             raise OutputError(f"{bad} is there without its GT; --force makes both anew.")
         if good.exists() and not np.array_equal(open_rgb(good), clean):
             raise OutputError(f"{good} is there and shows another picture; --force replaces it.")
+
+
+def _shows(path: Path, pixels: NDArray[np.uint8]) -> bool:
+    """Whether a file is a picture of these pixels."""
+    try:
+        return np.array_equal(open_rgb(path), pixels)
+    except InputError:
+        return False
 
 
 def _write(path: Path, pixels: NDArray[np.uint8]) -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +86,7 @@ class PairStore:
             holdout: Share of the photos for :meth:`held_out`.
         """
         self._photos = photos
-        self.tasks = tuple(tasks)
+        self.tasks: tuple[Any, ...] = tuple(tasks)
         self.variants = variants
         self._make_tokens = make_tokens
         stems = [Path(name).stem for name in photos.names]

@@ -28,7 +28,11 @@ class SSPIRSection(Section):
         description="whether the U-Net's own layers learn too; auto: frozen where prior_weights "
         "are given",
     )
-    captioner: str = Field("tags", description="who describes the clean photos")
+    captioner: str = Field(
+        "tags",
+        description="who describes the clean photos; of given pairs their texts where this is file or "
+        "not said",
+    )
     variants: int = Field(2, ge=1, description="damaged copies of each photo")
     fresh: bool = Field(
         False,

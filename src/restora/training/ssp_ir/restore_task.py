@@ -48,41 +48,29 @@ class RestoreTask(PlainStage):
         for parameter in frozen_parameters(network, base=recipe.freezes_base):
             parameter.requires_grad_(False)
         self._parameters = [p for p in network.parameters() if p.requires_grad]
+        self._signal, self._noise = network.signal, network.noise
         self.optimiser = make_optimiser([{"params": self._parameters, "scale": 1.0}], recipe.train)
 
     def to(self, device: str) -> None:
         self.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._signal, self._noise = self.network.signal, self.network.noise
 
     def step(self, batch: RealBatch, *, done: float) -> dict[str, Tensor]:  # noqa: ARG002 - no ramp
         section, settings = self._recipe.sspir, self._recipe.train
-        device = batch.clean.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=settings.precision == "bf16"):
-            diffusion, heads = self._look(batch)
-        rgb, fourier = processor_loss(heads, batch.clean * 2 - 1, norm=section.fourier_norm)
-        loss = diffusion + section.rgb_weight * rgb + section.fourier_weight * fourier
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self._parameters, settings.clip_norm)
-        self.optimiser.step()
-        return {"loss": loss, "diffusion": diffusion, "rgb": rgb, "fourier": fourier}
-
-    def _look(self, batch: RealBatch) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The diffusion's part of the loss, and the Processor's pictures."""
-        network, config = self.network, self.network.config
-        made = network.process(batch.degraded)
-        with torch.no_grad():
-            mean, spread = network.codec.moments(batch.clean)
-            # The published latent is a sample; that of a codec without noise is its mean.
-            latent = mean if config.prior.codec.linear else mean + spread * torch.randn_like(mean)
-            start = network.start_of(batch.degraded, made.picture.detach())
-            anchor = network.codec.encode(start)
-        steps = config.start_step + 1
-        time = draw_steps(batch.dice, steps, late=self._recipe.sspir.late_share) - 1
+        half = settings.precision == "bf16"
+        autocast = torch.autocast(batch.clean.device.type, torch.bfloat16, enabled=half)
+        with autocast:
+            made = self.network.process(batch.degraded)
+        # Not in half precision: what is to be learned is the small difference of two latents.
+        latent, anchor = self._latents(batch, made.picture.detach().float())
+        config = self.network.config
+        time = draw_steps(batch.dice, config.start_step + 1, late=section.late_share) - 1
         noise = torch.randn_like(latent)
-        signal, strength = (s[time][:, None, None, None] for s in (network.signal, network.noise))
+        signal, strength = (s[time][:, None, None, None] for s in (self._signal, self._noise))
         state = signal * latent + strength * noise
-        image = network.refiner(batch.tokens) * batch.keep_image[:, None, None]
-        told = self._predict(state, anchor, time, made.features, batch.text, image)
+        with autocast:
+            image = self.network.refiner(batch.tokens) * batch.keep_image[:, None, None]
+            told = self._predict(state, anchor, time, made.features, batch.text, image)
         match config.predicts:
             case "noise":
                 wanted = noise
@@ -90,7 +78,23 @@ class RestoreTask(PlainStage):
                 wanted = signal * noise - strength * latent
             case "clean":
                 wanted = latent - anchor if config.residual else latent
-        return functional.mse_loss(told.float(), wanted.float()), made.heads
+        diffusion = functional.mse_loss(told.float(), wanted)
+        rgb, fourier = processor_loss(made.heads, batch.clean * 2 - 1, norm=section.fourier_norm)
+        loss = diffusion + section.rgb_weight * rgb + section.fourier_weight * fourier
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._parameters, settings.clip_norm)
+        self.optimiser.step()
+        return {"loss": loss, "diffusion": diffusion, "rgb": rgb, "fourier": fourier}
+
+    @torch.no_grad()
+    def _latents(self, batch: RealBatch, processed: Tensor) -> tuple[Tensor, Tensor]:
+        """Those (B, c, h, w) of the clean pictures and of what a walk starts from."""
+        codec, config = self.network.codec, self.network.config
+        mean, spread = codec.moments(batch.clean)
+        # The published latent is a sample; that of a codec without noise is its mean.
+        drawn = mean if config.prior.codec.linear else mean + spread * torch.randn_like(mean)
+        return drawn, codec.encode(self.network.start_of(batch.degraded, processed))
 
     def monitor(self, network: SSPIR, pairs: Pairs) -> dict[str, float]:  # noqa: ARG002
         return {}

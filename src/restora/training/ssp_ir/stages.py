@@ -15,6 +15,7 @@ from restora.networks.ssp_ir.network import SSPIR
 from restora.training.data import PhotoStore
 from restora.training.sodiff.words import Describer, Words, read_words
 from restora.training.sr_diff.store import PairStore, token_maker
+from restora.training.ssp_ir.given import GivenPairs, captioner_of, find_layout
 from restora.training.ssp_ir.pairs import REAL, RealPairs
 from restora.training.ssp_ir.processor_task import ProcessorTask
 from restora.training.ssp_ir.recipe import SSPIRRecipe
@@ -31,7 +32,11 @@ def make_ssp_ir_stage(
     device: str = "cpu",
     compiled: bool = False,
 ) -> Task:
-    """The task of a recipe's stage; see :func:`restora.training.methods.make_task`."""
+    """The task of a recipe's stage; see :func:`restora.training.methods.make_task`.
+
+    Pairs are made of the photos, unless these are pairs already; see
+    :class:`restora.training.ssp_ir.given.GivenPairs`.
+    """
     assert isinstance(network, SSPIR)
     if recipe.sspir.stage == "processor":
         return ProcessorTask(recipe, network, compiled=compiled)
@@ -58,10 +63,21 @@ def make_ssp_ir_batches(
 
 
 def make_ssp_ir_validation(recipe: SSPIRRecipe, folder: Path, *, device: str = "cpu") -> Scoring:
-    """Clean pictures of a folder, damaged as pictures are in the world."""
+    """Clean pictures of a folder, damaged as pictures are in the world, or pairs that are given."""
     config = recipe.network
     make = token_maker(config.encoder, count=config.tokens, dim=config.token_dim, device=device)
-    return RealValidation(folder, recipe, make)
+    return RealValidation(folder, recipe, make, _no_words(recipe, device))
+
+
+def _no_words(recipe: SSPIRRecipe, device: str) -> Tensor:
+    """The tokens (L, D) of no caption, as they are taught."""
+    config = recipe.network
+    if config.null_text == "zeros" or not config.text or recipe.sspir.stage != "restore":
+        return torch.zeros(config.text_tokens, config.prior.token_dim)
+    describer = Describer(
+        "empty", config.text_encoder, max_tokens=config.text_tokens, device=device
+    )
+    return torch.from_numpy(describer.encode([""])[0][0])
 
 
 def _store(recipe: SSPIRRecipe, photos: PhotoStore, device: str) -> PairStore:
@@ -74,15 +90,29 @@ def _store(recipe: SSPIRRecipe, photos: PhotoStore, device: str) -> PairStore:
 def _make_store(photos: PhotoStore, variants: int, maker: tuple[str, int, int, str]) -> PairStore:
     encoder, count, dim, device = maker
     make_tokens = token_maker(encoder, count=count, dim=dim, device=device)
+    layout = find_layout(photos)
+    if layout is not None:
+        return GivenPairs(photos, layout, make_tokens=make_tokens)
     return PairStore(photos, tasks=(REAL,), variants=variants, make_tokens=make_tokens)
 
 
-@lru_cache(maxsize=1)
 def _words(recipe: SSPIRRecipe, photos: PhotoStore, device: str) -> tuple[Words, Tensor]:
     """Captions of the clean photos and their tokens, and those (L, D) of no caption."""
+    captioner, clean = recipe.sspir.captioner, photos
+    if find_layout(photos) is not None:
+        pairs = _store(recipe, photos, device)
+        assert isinstance(pairs, GivenPairs)
+        captioner, clean = captioner_of(recipe, pairs.layout), pairs.photos
+    return _make_words(recipe, captioner, clean, device)
+
+
+@lru_cache(maxsize=1)
+def _make_words(
+    recipe: SSPIRRecipe, captioner: str, photos: PhotoStore, device: str
+) -> tuple[Words, Tensor]:
     config = recipe.network
     describer = Describer(
-        recipe.sspir.captioner, config.text_encoder, max_tokens=config.text_tokens, device=device
+        captioner, config.text_encoder, max_tokens=config.text_tokens, device=device
     )
     words = read_words(photos, describer, views=1)
     empty = torch.zeros(config.text_tokens, config.prior.token_dim)

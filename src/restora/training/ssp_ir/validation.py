@@ -19,12 +19,15 @@ from restora.errors import InputError
 from restora.networks.ssp_ir.network import SSPIR
 from restora.training.data import photo_files, read_photo
 from restora.training.sr_diff.store import TokenMaker
+from restora.training.ssp_ir.given import read_pairs
+from restora.training.ssp_ir.layout import RealLayout
 from restora.training.ssp_ir.recipe import SSPIRRecipe
 from restora.training.tasks import Pairs
 
 SEED = 1_000_003  # of the damage; apart from that of training
 STEPS = 4
 CROP_PX = 192
+GIVEN = "given"  # the damage of pairs
 SETTINGS: tuple[tuple[int, Literal["light", "full"]], ...] = (
     (1, "light"),
     (2, "full"),
@@ -45,17 +48,22 @@ class RealValidation:
     """PSNR that is gained, for light damage, and down to a half and a quarter of the size.
 
     Of what the Processor makes of pictures, and of a short walk from a fixed noise without a
-    caption.
+    caption. On clean pictures, which are damaged here, or on pairs in the published layout, which
+    are one damage, ``given``.
     """
 
-    def __init__(self, folder: Path, recipe: SSPIRRecipe, make_tokens: TokenMaker) -> None:
+    def __init__(
+        self, folder: Path, recipe: SSPIRRecipe, make_tokens: TokenMaker, no_words: Tensor
+    ) -> None:
         """
         Args:
-            folder: Of clean pictures.
+            folder: Of clean pictures, or the one that holds the folders of pairs.
             recipe: For its network.
             make_tokens: What says what the pictures show.
+            no_words: (L, D), the tokens of no caption.
         """
         self._folder, self._recipe, self._make_tokens = folder, recipe, make_tokens
+        self._no_words = no_words
 
     def pairs(self, device: str) -> Pairs:
         """Every clean picture with each of its damaged forms."""
@@ -78,7 +86,8 @@ class RealValidation:
                 processed = made.picture.clamp(0, 1)
                 gains["processed"].append(_psnr(processed, case.clean) - before)
                 if walks:
-                    restored = restore(network, degraded, case.tokens.to(device), steps=STEPS)
+                    tokens, words = case.tokens.to(device), self._no_words[None].to(device)
+                    restored = restore(network, degraded, tokens, steps=STEPS, text=words)
                     gains["gain"].append(_psnr(restored.clamp(0, 1), case.clean) - before)
             kept = {key: float(np.mean(each)) for key, each in gains.items() if each}
             kept.setdefault("gain", kept["processed"])
@@ -88,6 +97,17 @@ class RealValidation:
 
     @cached_property
     def _cases(self) -> dict[str, list[_Case]]:
+        """Those of each damage.
+
+        Raises:
+            InputError: There are no pictures, they do not pair up, or the sizes of two do not.
+        """
+        layout = RealLayout(self._folder)
+        if layout.is_there:
+            return {GIVEN: [self._case(*both) for both in read_pairs(layout)]}
+        return self._made()
+
+    def _made(self) -> dict[str, list[_Case]]:
         files = photo_files(self._folder)
         if not files:
             raise InputError(f"{self._folder}: the folder holds no pictures to validate on.")
