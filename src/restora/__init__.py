@@ -36,6 +36,14 @@ def restore(
     seed: int | None = None,
     steps: int | None = None,
     samples: int = 1,
+    prompt: str | None = None,
+    caption_model: str | None = None,
+    negative_prompt: str | None = None,
+    sampler: str | None = None,
+    text_guidance: float | None = None,
+    image_guidance: float | None = None,
+    color_fix: str | None = None,
+    upscale: int = 1,
     salvage: bool = False,
 ) -> Result:
     """Restore one picture.
@@ -47,7 +55,8 @@ def restore(
         model: What ``restora models`` lists, or the path of a card or a checkpoint; None takes
             the one that ships for the task.
         task: ``"jpeg"``, ``"dehaze"``, ``"derain"``, ``"deblur"`` or ``"lowlight"``: what is
-            undone; ``"auto"`` lets a judge choose, and repairs a JPEG's artifacts first.
+            undone; ``"real"`` undoes blur, noise, lost pixels and JPEG together; ``"auto"`` lets a
+            judge choose, and repairs a JPEG's artifacts first.
         constraint: ``"auto"``, ``"off"``, ``"soft"`` or ``"hard"``: how the result is held to the
             quantisation bins of the file.
         ensemble: 2, 4 or 8 takes the mean over so many views of the picture.
@@ -55,6 +64,17 @@ def restore(
             time too: it takes the mean of a latent, or 0 where a model cannot do without noise.
         steps: Of a model that samples; None takes the number that is best for it.
         samples: Of a model that samples; their mean is the result.
+        prompt: Task real, as all below to ``upscale``: the caption, empty for none; None has one
+            written. ``result.plan.prompt`` holds what was used.
+        caption_model: Who writes it: ``"tags"``, ``"file:FOLDER"``, ``"static:TEXT"``,
+            ``"blip:PATH"``, ``"llava:PATH"`` or ``"empty"``; None is tags, where installed.
+        negative_prompt: Words that guidance leads away from.
+        sampler: ``"ddpm"`` or ``"dpm-solver++"``; None as the model has it.
+        text_guidance: How far words count, 0-20; 1 is as it was taught, None as the model has it.
+        image_guidance: How far what the picture shows counts, likewise.
+        color_fix: ``"none"``, ``"adain"`` or ``"wavelet"``: what gives the colours of the input
+            back; None as the model has it.
+        upscale: 2, 3 or 4 enlarges the picture so many times before.
         salvage: Restore the part of a truncated file that decodes.
 
     Returns:
@@ -62,6 +82,7 @@ def restore(
 
     Raises:
         InputError: The file cannot be used.
+        MissingExtra: Words are asked for, and what reads or writes them is not installed.
         UsageError: A wish makes no sense.
     """
     from restora.engine.plan import Wishes
@@ -78,6 +99,14 @@ def restore(
         seed=seed,
         steps=steps,
         samples=samples,
+        prompt=prompt,
+        caption_model=caption_model,
+        negative_prompt=negative_prompt,
+        sampler=sampler,
+        text_guidance=text_guidance,
+        image_guidance=image_guidance,
+        color_fix=color_fix,
+        upscale=upscale,
     )
     return load().restore(source, wishes, salvage=salvage)
 

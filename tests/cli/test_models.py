@@ -21,7 +21,8 @@ def test_the_facts_of_every_weight(model):
     told = models("--detail", model.name).stdout
     for weight in model.weights:
         card = load_card(weight)
-        of_what = "pixel and step" if card.method == "sr-diff" else "pixel"
+        steps = {"sr-diff": " and step", "ssp-ir": " with one step"}
+        of_what = f"pixel{steps.get(card.method, '')}"
         facts = [
             card.title, card.paper, card.licence, f"weights: {card.parameters:,}",
             f"multiply-adds a {of_what}: {card.macs_per_pixel:,}",

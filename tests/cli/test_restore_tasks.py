@@ -100,7 +100,7 @@ def test_what_needs_nothing_is_not_written_over_itself(sr_diff_card, photo, tmp_
     [
         (["--task", "dehaze", "--model", "fbcnn"], "fbcnn repairs JPEG artifacts"),
         (["--model", "CARD"], "say --task dehaze, derain, deblur, lowlight or auto"),
-        (["--task", "fog"], "--task is jpeg, dehaze, derain, deblur, lowlight or auto"),
+        (["--task", "fog"], "--task is jpeg, dehaze, derain, deblur, lowlight, real or auto"),
         (["--task", "dehaze", "--model", "CARD", "--quality", "9"], "does not look at it"),
         (["--steps", "4"], "--steps is for models that sample"),
     ],

@@ -106,7 +106,7 @@ def test_only_a_jpeg_has_bins(card, picture):
         ({"model": "CARD", "task": "dehaze", "quality": 20},
          "--quality is for JPEG repair; --task dehaze does not look at it"),
         ({"model": "CARD", "task": "haze"},
-         "--task is jpeg, dehaze, derain, deblur, lowlight or auto, not 'haze'"),
+         "--task is jpeg, dehaze, derain, deblur, lowlight, real or auto, not 'haze'"),
         ({"model": "CARD", "task": "dehaze", "steps": 0}, "--steps is a whole number from 1"),
         ({"model": "CARD", "task": "dehaze", "steps": 101},
          "--steps is from 1 to 100 for this model, not 101"),

@@ -295,7 +295,9 @@ def test_the_cost_of_the_parts_by_hand(trained):
     config, side = trained.config, 32
     found = count_ssp_ir_macs(config, side)
     assert tuple(found) == PARTS
-    front = 9 * (12 * 8 + 3 * 8 * 8 + 8 * 12) * (side // 2) ** 2
+    # Ends, two blocks and what is between at half the size; a block, and both ways, at a quarter.
+    front = 9 * (12 * 8 + 2 * 2 * 64 + 64 + 8 * 24) * (side // 2) ** 2
+    front += (4 * 96 + 9 * 2 * 144 + 4 * 96) * (side // 4) ** 2
     stages = sum(9 * 64 * (side // f) ** 2 + 9 * (64 + 24) * (side // f // 2) ** 2 for f in (1, 2))
     ends = 9 * 24 * side**2 + 9 * 64 * (side // 4) ** 2
     assert found["processor"] == front + stages + ends

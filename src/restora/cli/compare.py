@@ -1,18 +1,22 @@
-"""``restora compare``: one picture at several quality settings, side by side."""
+"""``restora compare``: one picture at several quality settings or with several captions."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 if TYPE_CHECKING:
+    from restora.engine.plan import Plan
     from restora.images.contact_sheet import Window
     from restora.images.picture import Pixels
 
+QUALITIES = "10,30,50,70,90"
 COLUMNS = 3
 CELL_PX = 480
+LABEL = 48  # letters of a caption under a cell
 MAGNIFY = 4
 
 
@@ -23,14 +27,31 @@ def compare(
         typer.Option("-o", "--out", help="The sheet (.png). Default: FILE-compare.png here."),
     ] = None,
     quality: Annotated[
-        str, typer.Option(help="Quality settings to try, with commas between.")
-    ] = "10,30,50,70,90",
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Quality settings to try, with commas between. Default: 10,30,50,70,90."),
+    ] = None,
+    task: Annotated[str, typer.Option(help="jpeg, or real, which tries captions.")] = "jpeg",
+    prompt: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help='real: a caption to try; give several. Default: "", none at all.'),
+    ] = None,
     strength: Annotated[int, typer.Option(help="Share of the repair to apply, 0-100.")] = 100,
-    model: Annotated[str, typer.Option(help="Model, as for restore.")] = "fbcnn",
+    model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Model, as for restore. Default: fbcnn, ssp-ir for real."),
+    ] = None,
     constraint: Annotated[str, typer.Option(help="auto, off, soft or hard.")] = "auto",
     seed: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(help="Diffusion models: draw the results by this number."),
+    ] = None,
+    steps: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="real: steps to a result."),
+    ] = None,
+    text_guidance: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="real: how far words count; more shows better what they do."),
     ] = None,
     zoom: Annotated[
         Optional[str],  # noqa: UP045
@@ -43,7 +64,8 @@ def compare(
     """Restore one picture at several quality settings: a contact sheet, and a zoom of it.
 
     The picture is encoded once; each setting costs the decoder alone. The first cells are the input
-    and what `restore` would do by itself.
+    and what `restore` would do by itself. With --task real it is captions that are tried, and each
+    costs a restoration.
     """
     import time
 
@@ -54,16 +76,14 @@ def compare(
     from restora.images.contact_sheet import busiest_window, contact_sheet
     from restora.images.orientation import apply_orientation
 
-    settings = numbers(quality, "--quality")
-    wrong = next((setting for setting in settings if not 1 <= setting <= 100), None)
-    if wrong is not None:
-        raise UsageError(f"--quality is numbers from 1 to 100, not {wrong}.")
+    trials = _trials(task, quality, prompt)
     if not 16 <= zoom_size <= 512:
         raise UsageError(f"--zoom-size is from 16 to 512 pixels, not {zoom_size}.")
     corner = None if zoom is None else numbers(zoom, "--zoom")
     if corner is not None and (len(corner) != 2 or min(corner) < 0):
         raise UsageError(f"--zoom is two numbers from 0, X,Y, not {zoom!r}.")
-    _check_model(model)
+    if task == "jpeg":
+        _check_model(model)
     sheet_path = out or Path(f"{file.stem}-compare.png")
     if sheet_path.suffix.lower() != ".png":
         raise UsageError(f"{sheet_path}: the sheet is a PNG; its name ends in .png.")
@@ -73,7 +93,16 @@ def compare(
 
     started = time.monotonic()
     session = Restorer(device=device).session(
-        file, Wishes(model=model, strength=strength, constraint=constraint, seed=seed)
+        file,
+        Wishes(
+            model=model,
+            task=task,
+            strength=strength,
+            constraint=constraint,
+            seed=seed,
+            steps=steps,
+            text_guidance=text_guidance,
+        ),
     )
     if session.picture.space == "cmyk":
         raise InputError(f"{file}: a CMYK picture has no sheet to look at; convert it to RGB.")
@@ -84,15 +113,13 @@ def compare(
 
     cells = [("input", upright(session.picture.pixels))]
     window = None if corner is None else _window(corner, cells[0][1], zoom_size)
-    plan = session.plan
-    label = f"by itself: quality {plan.quality:g}, {plan.quality_source}"
-    cells.append((label, upright(session.restore().picture.pixels)))
+    cells.append((_by_itself(session.plan), upright(session.restore().picture.pixels)))
     first_s = time.monotonic() - started
     seconds = []
-    for setting in settings:
-        result = session.restore(quality=setting)
+    for trial in trials:
+        result = session.restore(quality=trial.quality, prompt=trial.prompt)
         seconds.append(result.seconds)
-        cells.append((f"quality {setting}", upright(result.picture.pixels)))
+        cells.append((trial.label, upright(result.picture.pixels)))
     if window is None:
         window = busiest_window(cells[0][1], cells[2][1], side_px=zoom_size)
     sheet = contact_sheet(cells, columns=COLUMNS, largest_px=CELL_PX)
@@ -118,7 +145,57 @@ def compare(
     )
 
 
-def _check_model(model: str) -> None:
+@dataclass(frozen=True)
+class _Trial:
+    """A setting: a quality or a caption, and what its cell is called."""
+
+    label: str
+    quality: int | None = None
+    prompt: str | None = None
+
+
+def _trials(task: str, quality: str | None, prompts: list[str] | None) -> list[_Trial]:
+    """What is tried, by task.
+
+    Raises:
+        UsageError: There is nothing to try for the task, or a setting is none.
+    """
+    from restora.cli.bench.options import numbers
+    from restora.errors import UsageError
+
+    if task == "real":
+        if quality is not None:
+            raise UsageError(
+                "--quality is for JPEG repair; --task real compares captions: --prompt."
+            )
+        return [_Trial(_label(prompt), prompt=prompt) for prompt in prompts or [""]]
+    if task != "jpeg":
+        raise UsageError(f"compare is for --task jpeg or real, not {task!r}.")
+    if prompts:
+        raise UsageError("--prompt is for --task real; --task jpeg does not take it.")
+    settings = numbers(QUALITIES if quality is None else quality, "--quality")
+    wrong = next((setting for setting in settings if not 1 <= setting <= 100), None)
+    if wrong is not None:
+        raise UsageError(f"--quality is numbers from 1 to 100, not {wrong}.")
+    return [_Trial(f"quality {setting}", quality=setting) for setting in settings]
+
+
+def _by_itself(plan: Plan) -> str:
+    """What the cell is called that `restore` would make."""
+    if plan.prompt is not None:
+        return f"by itself: {_label(plan.prompt)}"
+    if plan.quality is None:
+        return "by itself"
+    return f"by itself: quality {plan.quality:g}, {plan.quality_source}"
+
+
+def _label(prompt: str) -> str:
+    if not prompt:
+        return "no caption"
+    return prompt if len(prompt) <= LABEL else f"{prompt[: LABEL - 3]}..."
+
+
+def _check_model(model: str | None) -> None:
     """Refuse a model that no quality changes.
 
     Raises:
@@ -127,7 +204,7 @@ def _check_model(model: str) -> None:
     from restora.engine.models import resolve_model, tasks_of
     from restora.errors import UsageError
 
-    if tasks_of(resolve_model(model)):
+    if model is not None and tasks_of(resolve_model(model)):
         raise UsageError(f"compare tries quality settings, which {model} does not look at.")
 
 

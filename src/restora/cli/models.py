@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from restora.weights.cards import Card
 
 
+# What a model that samples costs is counted with one step; of SR-Diff that is all of it.
+_PER_STEP = {"sr-diff": " and step", "ssp-ir": " with one step"}
+
+
 def models(
     json: Annotated[bool, typer.Option("--json", help="The cards as JSON.")] = False,
     detail: Annotated[
@@ -46,7 +50,7 @@ def models(
         default = " (default)" if model.name == DEFAULT_MODEL else ""
         typer.echo(f"{model.name}{default}: {model.summary}")
         for card in found[model.name]:
-            each = " and step" if card.tasks else ""
+            each = _PER_STEP.get(card.method, "")
             typer.echo(
                 f"  {card.name}: {card.title}; {card.parameters / 1e6:.2f} M weights, "
                 f"{card.size_bytes() / 1e6:.1f} MB, {card.macs_per_pixel / 1000:.0f} thousand "
@@ -81,7 +85,8 @@ def _facts(card: Card) -> Iterator[str]:
     if card.tasks:
         yield f"  tasks: {', '.join(card.tasks)}"
     yield f"  weights: {card.parameters:,}"
-    each = " and step" if card.tasks else ""
+    yield from _manner(card)
+    each = _PER_STEP.get(card.method, "")
     yield f"  multiply-adds a pixel{each}: {card.macs_per_pixel:,}"
     yield f"  tiles overlap: {card.overlap_px} px"
     for part, file in card.files.items():
@@ -97,6 +102,18 @@ def _facts(card: Card) -> Iterator[str]:
             yield f"  {what}: {told}"
     for protocol, scores in card.scores.items():
         yield f"  {protocol}: {_row(scores)}"
+
+
+def _manner(card: Card) -> Iterator[str]:
+    """How an SSP-IR samples where nobody asks for another way."""
+    network = card.training.recipe.get("network", {})
+    if card.method != "ssp-ir" or not network:
+        return
+    yield f"  samples: {network['walk']} steps of {network['sampler']}"
+    guidance = f"text {network['text_guidance']:g}, image {network['image_guidance']:g}"
+    yield f"  guidance: {guidance}; colour fix: {network['colour_fix']}"
+    if network["text"]:
+        yield f"  reads: {network['text_tokens']} tokens of words by {network['text_encoder']}"
 
 
 def _published(name: str) -> list[dict[str, Any]]:

@@ -27,15 +27,15 @@ def restore(
     task: Annotated[
         str,
         typer.Option(
-            help="What to undo: jpeg, dehaze, derain, deblur, lowlight, or auto: a judge looks, "
-            "and a JPEG's artifacts come first."
+            help="What to undo: jpeg, dehaze, derain, deblur, lowlight, real (blur, noise, lost "
+            "pixels and JPEG together), or auto: a judge looks, and a JPEG's artifacts come first."
         ),
     ] = "jpeg",
     model: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
             help="Model of `restora models`, or a card (.json), .safetensors or .pth. Default: "
-            "fbcnn for jpeg, else sr-diff."
+            "fbcnn for jpeg, ssp-ir for real, else sr-diff."
         ),
     ] = None,
     constraint: Annotated[
@@ -54,10 +54,51 @@ def restore(
     ] = None,
     steps: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(help="sr-diff: steps to a result; fewer are faster. Default: the model's."),
+        typer.Option(
+            help="sr-diff, ssp-ir: steps to a result; fewer are faster. Default: the model's."
+        ),
     ] = None,
     samples: Annotated[
-        int, typer.Option(help="sr-diff: take the mean of so many results: truer, slower, softer.")
+        int,
+        typer.Option(
+            help="sr-diff, ssp-ir: take the mean of so many results: truer, slower, softer."
+        ),
+    ] = 1,
+    prompt: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help='real: the caption, "" for none. Default: --caption-model writes one.'),
+    ] = None,
+    caption_model: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="real: who writes the caption: tags, file:FOLDER, static:TEXT, blip:PATH, "
+            "llava:PATH, or empty for none. Default: tags (needs restora[captions])."
+        ),
+    ] = None,
+    negative_prompt: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="real: words that guidance leads away from."),
+    ] = None,
+    sampler: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="real: ddpm or dpm-solver++. Default: the model's."),
+    ] = None,
+    text_guidance: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="real: how far words count, 0-20; 1 is as taught. Default: the model's."),
+    ] = None,
+    image_guidance: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="real: how far what the picture shows counts, likewise."),
+    ] = None,
+    color_fix: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            help="real: colours of the input: none, adain, wavelet. Default: the model's."
+        ),
+    ] = None,
+    upscale: Annotated[
+        int, typer.Option(help="real: enlarge the picture before, 2, 3 or 4 times.")
     ] = 1,
     format: Annotated[
         Optional[str],  # noqa: UP045
@@ -83,7 +124,8 @@ def restore(
         bool, typer.Option("--salvage", help="Restore what decodes of a truncated file.")
     ] = False,
     max_megapixels: Annotated[
-        int, typer.Option(help="Refuse larger pictures, as a guard against bombs.")
+        int,
+        typer.Option(help="Refuse larger pictures, as a guard against bombs; enlarged ones too."),
     ] = 250,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print what is done to each picture, and why.")
@@ -121,6 +163,14 @@ def restore(
         seed=seed,
         steps=steps,
         samples=samples,
+        prompt=prompt,
+        caption_model=caption_model,
+        negative_prompt=negative_prompt,
+        sampler=sampler,
+        text_guidance=text_guidance,
+        image_guidance=image_guidance,
+        color_fix=color_fix,
+        upscale=upscale,
     ).checked()
     found = find_jobs(inputs, out, format=format, in_place=in_place)
     restorer = Restorer(device=device, threads=share_threads(jobs))

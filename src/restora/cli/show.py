@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as json_module
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -88,6 +89,8 @@ class Screen:
         plan, notes = outcome.report["plan"], outcome.report["notes"]
         if self._explain and isinstance(plan, dict):
             self._say(f"{job.source}:", *(f"  - {reason}" for reason in plan["reasons"]))
+        elif isinstance(plan, dict) and plan["prompt"] is not None:  # words change what is made
+            self._say(f"{job.source}: {_caption(plan)}")
         for note in notes if isinstance(notes, list) else []:
             self._say(f"{job.source}: {note}")
 
@@ -110,6 +113,14 @@ class Screen:
     def _say(self, *lines: str) -> None:
         for line in lines:
             self._progress.console.print(line, markup=False)
+
+
+def _caption(plan: dict[str, Any]) -> str:
+    """What was said of a picture, and by whom, in short."""
+    if plan["prompt"]:
+        by = "" if plan["captioner"] == "asked" else f" (by {plan['captioner']})"
+        return f'caption "{plan["prompt"]}"{by}'
+    return "no caption" if plan["captioner"] else "no caption; --explain tells why"
 
 
 @contextmanager

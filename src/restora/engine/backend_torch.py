@@ -10,6 +10,7 @@ from restora.engine.backend_torch_dagn import DagnTorchBackend
 from restora.engine.backend_torch_place import Place, shape_of, to_array
 from restora.engine.backend_torch_sodiff import SodiffTorchBackend
 from restora.engine.backend_torch_sr_diff import SrDiffTorchBackend
+from restora.engine.backend_torch_ssp_ir import SspIrTorchBackend
 from restora.networks.catalogue import NetworkConfig
 from restora.networks.dagn import DAGNConfig
 from restora.networks.fbcnn import (
@@ -20,6 +21,7 @@ from restora.networks.fbcnn import (
 )
 from restora.networks.sodiff.config import SODiffConfig
 from restora.networks.sr_diff.config import SRDiffConfig
+from restora.networks.ssp_ir.config import SSPIRConfig
 
 
 def open_torch(
@@ -31,6 +33,8 @@ def open_torch(
         MissingExtra: The network needs a library that is not installed.
         UsageError: There is no such device here.
     """
+    if isinstance(config, SSPIRConfig):
+        return SspIrTorchBackend(config, weights, device=device, half=half)
     if isinstance(config, SRDiffConfig):
         return SrDiffTorchBackend(config, weights, device=device, half=half)
     if isinstance(config, SODiffConfig):

@@ -13,6 +13,7 @@ from restora.engine.tiles import GRID_PX, lay_grid
 
 if TYPE_CHECKING:
     from restora.engine.judge import Judgement
+    from restora.engine.words import Words
 
 WINDOW_PX = 256
 WINDOWS = 4
@@ -24,16 +25,18 @@ class Seen:
     """What a network sees in a picture.
 
     Attributes:
-        quality: 1-100.
+        quality: 1-100; None where no network was asked for it.
         guidance: What it tells every tile, where the network surveys whole pictures.
         choice: Which of its timesteps it takes, where it has any.
         judged: What it needs besides, where that was to be judged.
+        words: What is said of it, where a network reads words.
     """
 
-    quality: float
+    quality: float | None
     guidance: Guidance | None = None
     choice: int | None = None
     judged: Judgement | None = None
+    words: Words | None = None
 
 
 def look_at(pixels: NDArray[np.float32], backend: Backend) -> Seen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,12 +16,14 @@ from restora.engine.backend_ort import OrtBackend
 from restora.engine.backend_ort_dagn import DagnOrtBackend
 from restora.engine.backend_ort_sodiff import SodiffOrtBackend
 from restora.engine.backend_ort_sr_diff import SrDiffOrtBackend
+from restora.engine.backend_ort_ssp_ir import SspIrOrtBackend
 from restora.engine.backend_sr_diff import SrDiffBackend
+from restora.engine.backend_ssp_ir import SspIrBackend
+from restora.engine.tasks import REAL, Sampled
 from restora.engine.tiles import GRID_PX
 from restora.errors import UsageError, WeightsError
 from restora.networks.sodiff.buckets import CANDIDATES
-from restora.networks.sr_diff.tasks import Task
-from restora.weights.cards import IMAGE_ENCODER, Card
+from restora.weights.cards import IMAGE_ENCODER, PARTS, Card
 from restora.weights.registry import (
     FOLDER,
     Model,
@@ -33,6 +35,7 @@ from restora.weights.registry import (
 
 if TYPE_CHECKING:
     from restora.networks.sr_diff.config import SRDiffConfig
+    from restora.networks.ssp_ir.config import SSPIRConfig
     from restora.networks.weight_files import Loaded
 
 Precision = Literal["float", "half", "int8"]
@@ -42,7 +45,8 @@ ORT_BACKENDS: Mapping[str, Callable[..., Backend]] = {
     "dagn": DagnOrtBackend,
     "sodiff": SodiffOrtBackend,
 }
-SAMPLES = "sr-diff"  # whose backend also takes what its card says of the network
+# Whose backends also take what their cards say of the network.
+SAMPLERS = {"sr-diff": "SR-Diff", "ssp-ir": "SSP-IR"}
 TORCH_SUFFIXES = (".pth", ".safetensors")
 SCALES = range(4)  # of codec and U-Net at published size, each half as large as the one before
 # Of tiles, for weights without a card: half of how far the published network sees.
@@ -67,6 +71,8 @@ class WeightFacts:
         tasks: What it undoes, where it is one that samples; others repair JPEG artifacts.
         steps: That it takes to a sample where nobody asks for a number, 0 if it does not sample.
         most_steps: That it can be asked for.
+        ssp_ir: All that an SSP-IR is made of; None for other methods.
+        encoders: Fingerprints of what told it of pictures and words in training, where known.
     """
 
     channels: int
@@ -77,9 +83,11 @@ class WeightFacts:
     first: str | None = None
     multiple_px: int = GRID_PX
     local: bool = True
-    tasks: tuple[Task, ...] = ()
+    tasks: tuple[Sampled, ...] = ()
     steps: int = 0
     most_steps: int = 0
+    ssp_ir: SSPIRConfig | None = None
+    encoders: Mapping[str, str] = field(default_factory=dict)
 
 
 def resolve_model(name: str) -> Model:
@@ -117,8 +125,6 @@ def weight_facts(weight: str) -> WeightFacts:
         WeightsError: The file holds no weights Restora can use.
     """
     if _is_torch(weight):
-        from restora.networks.sr_diff.config import SRDiffConfig  # noqa: PLC0415 - rarely needed
-
         config = _read(weight).config
         facts = WeightFacts(
             config.channels,
@@ -127,22 +133,27 @@ def weight_facts(weight: str) -> WeightFacts:
             first=getattr(config, "regressor", None),
             multiple_px=config.multiple_px,
         )
-        if isinstance(config, SRDiffConfig):
-            return _sampler_facts(facts, config)
-        diffuses = hasattr(config, "candidates")
-        return _diffusion_facts(facts, config.model_dump(mode="json")) if diffuses else facts
+        if hasattr(config, "candidates"):
+            return _diffusion_facts(facts, config.model_dump(mode="json"))
+        return _sampler_facts(facts, config)
     card = load_card(weight)
-    if card.method not in (*ORT_BACKENDS, SAMPLES):
+    if card.method not in (*ORT_BACKENDS, *SAMPLERS):
         raise WeightsError(f"The weight {card.name} restores nothing by itself.")
-    facts = WeightFacts(card.channels, card.overlap_px, card.int8_loss_db, first=card.first)
-    if card.method == SAMPLES:
-        return _sampler_facts(facts, _sr_diff_config(card))
+    facts = WeightFacts(
+        card.channels,
+        card.overlap_px,
+        card.int8_loss_db,
+        first=card.first,
+        encoders=card.encoders,
+    )
+    if card.method in SAMPLERS:
+        return _sampler_facts(facts, _config_of(card))
     if card.method != "sodiff":
         return facts
     return _diffusion_facts(facts, card.training.recipe.get("network", {}))
 
 
-def tasks_of(model: Model) -> tuple[Task, ...]:
+def tasks_of(model: Model) -> tuple[Sampled, ...]:
     """What a model undoes; nothing if it repairs JPEG artifacts."""
     return weight_facts(model.weights[0]).tasks
 
@@ -190,31 +201,50 @@ def _diffusion_facts(facts: WeightFacts, network: Mapping[str, Any]) -> WeightFa
     )
 
 
-def _sampler_facts(facts: WeightFacts, config: SRDiffConfig) -> WeightFacts:
-    """With those that an SR-Diff's configuration tells."""
-    unet = config.unet
-    return replace(
-        facts,
-        multiple_px=config.multiple_px,
-        local=unet.norm == "layer" and not (unet.linear_attention or unet.self_attention),
-        tasks=config.tasks,
-        steps=min(config.walk, config.sde.steps),
-        most_steps=config.sde.steps,
-    )
+def _sampler_facts(facts: WeightFacts, config: object) -> WeightFacts:
+    """With those that a configuration tells, if it is of a network that samples."""
+    from restora.networks.sr_diff.config import SRDiffConfig  # noqa: PLC0415 - rarely needed
+    from restora.networks.ssp_ir.config import SSPIRConfig  # noqa: PLC0415
+
+    if isinstance(config, SRDiffConfig):
+        unet = config.unet
+        return replace(
+            facts,
+            multiple_px=config.multiple_px,
+            local=unet.norm == "layer" and not (unet.linear_attention or unet.self_attention),
+            tasks=config.tasks,
+            steps=min(config.walk, config.sde.steps),
+            most_steps=config.sde.steps,
+        )
+    if isinstance(config, SSPIRConfig):
+        return replace(
+            facts,
+            multiple_px=config.multiple_px,
+            local=config.is_local,
+            tasks=(REAL,),
+            steps=min(config.walk, config.start_step + 1),
+            most_steps=config.start_step + 1,
+            ssp_ir=config,
+        )
+    return facts
 
 
-def _sr_diff_config(card: Card) -> SRDiffConfig:
-    """An SR-Diff's configuration, as its card holds it.
+def _config_of(card: Card) -> SRDiffConfig | SSPIRConfig:
+    """The configuration of a network that samples, as its card holds it.
 
     Raises:
         WeightsError: It does not hold one.
     """
     from restora.networks.sr_diff.config import SRDiffConfig  # noqa: PLC0415 - rarely needed
+    from restora.networks.ssp_ir.config import SSPIRConfig  # noqa: PLC0415
 
+    kind = SSPIRConfig if card.method == "ssp-ir" else SRDiffConfig
     try:
-        return SRDiffConfig.model_validate(card.training.recipe.get("network"))
+        return kind.model_validate(card.training.recipe.get("network"))
     except ValidationError as error:
-        raise WeightsError(f"The card of {card.name} describes no SR-Diff. ({error})") from error
+        raise WeightsError(
+            f"The card of {card.name} describes no {SAMPLERS[card.method]}. ({error})"
+        ) from error
 
 
 def open_backend(weight: str, *, device: str, threads: int, precision: Precision) -> Backend:
@@ -233,9 +263,8 @@ def open_backend(weight: str, *, device: str, threads: int, precision: Precision
     """
     card = None if _is_torch(weight) else load_card(weight)
     if card is not None and device == "cpu":
-        if card.method == SAMPLES:
-            parts = [load_weight(weight, part) for part in ("refiner", "denoiser")]
-            return _guided(SrDiffOrtBackend(_sr_diff_config(card), *parts, threads=threads), card)
+        if card.method in SAMPLERS:
+            return _guided(_open_sampler(weight, card, threads=threads), card)
         parts = [load_weight(weight, part) for part in card.parts(int8=precision == "int8")]
         return ORT_BACKENDS[card.method](*parts, threads=threads)
     require("torch", extra="train")
@@ -246,12 +275,26 @@ def open_backend(weight: str, *, device: str, threads: int, precision: Precision
     return _guided(open_torch(loaded.config, loaded.weights, device=device, half=half), card)
 
 
+def _open_sampler(weight: str, card: Card, *, threads: int) -> Backend:
+    """A network that samples, in ONNX Runtime."""
+    from restora.networks.sr_diff.config import SRDiffConfig  # noqa: PLC0415 - rarely needed
+
+    config = _config_of(card)
+    if isinstance(config, SRDiffConfig):
+        refiner, denoiser = (load_weight(weight, part) for part in ("refiner", "denoiser"))
+        return SrDiffOrtBackend(config, refiner, denoiser, threads=threads)
+    parts = {part: load_weight(weight, part) for part in PARTS[card.method]}
+    return SspIrOrtBackend(config, parts, threads=threads)
+
+
 def _guided(backend: Backend, card: Card | None) -> Backend:
     """A network, if what will guide it is what did in training.
 
     Raises:
-        WeightsError: It is an SR-Diff and something else would.
+        WeightsError: It is an SR-Diff or an SSP-IR and something else would.
     """
+    if isinstance(backend, SspIrBackend) and card is not None:
+        backend.check_encoders(card.encoders)
     if isinstance(backend, SrDiffBackend):
         backend.check_context()
         backend.check_encoder(None if card is None else card.encoders.get(IMAGE_ENCODER))

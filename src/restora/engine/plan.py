@@ -1,7 +1,7 @@
 """Facts and wishes become a plan that can be printed. No decision is made anywhere else.
 
 What belongs to JPEG alone is in :mod:`restora.engine.plan_jpeg`, what belongs to other damage in
-:mod:`restora.engine.plan_tasks`.
+:mod:`restora.engine.plan_tasks` and :mod:`restora.engine.plan_real`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from restora.engine.plan_jpeg import (
     why_timestep,
 )
 from restora.engine.plan_needs import Needs, check_wishes
+from restora.engine.plan_real import ENLARGED, choose_manner
 from restora.engine.plan_tasks import (
     DEFAULT_SEED,
     Choice,
@@ -32,11 +33,11 @@ from restora.engine.plan_tasks import (
     why_sampling,
 )
 from restora.engine.routes import Route, choose_route
+from restora.engine.tasks import Sampled
 from restora.engine.tiles import GRID_PX
 from restora.engine.wishes import DEFAULT_TILE_PX, Machine, Wishes
 from restora.images import Picture
 from restora.jpeg import JpegFacts
-from restora.networks.sr_diff.tasks import Task
 from restora.weights.registry import DEFAULT_MODEL, find_model
 
 __all__ = [
@@ -78,6 +79,18 @@ class Plan(BaseModel):
     seed: int | None = Field(description="draws all noise; None: means are taken")
     steps: int | None = Field(None, description="of a walk; None: the model takes none")
     samples: int = Field(1, description="whose mean is the result")
+    prompt: str | None = Field(
+        None, description="the caption, empty for none; None: the model reads no words"
+    )
+    captioner: str | None = Field(
+        None, description="who wrote it; asked: the user; None: nobody did"
+    )
+    negative_prompt: str | None = Field(None, description="words to be led away from")
+    sampler: str | None = Field(None, description="of a walk over latents; None: there is none")
+    text_guidance: float | None = Field(None, description="how far words count; 1 as taught")
+    image_guidance: float | None = Field(None, description="how far the picture's tokens count")
+    color_fix: str = Field("none", description="what gives the colours of the input back")
+    upscale: int = Field(1, description="times the picture was enlarged before")
     tile_px: int
     overlap_px: int
     grid_px: int = Field(GRID_PX, description="tiles start and end at multiples of this")
@@ -100,7 +113,7 @@ def make_plan(
     """Decide what to do.
 
     Args:
-        picture: The picture.
+        picture: The picture, enlarged already if it shall be.
         facts: What its file knows, if it is a JPEG.
         wishes: What the user asks for.
         seen: What the network sees in this picture, if it was asked, and what was judged.
@@ -115,12 +128,20 @@ def make_plan(
     model_of(wishes)  # that it can do this is sure, whatever a judge finds
     if facts is None:
         no_bins = "not a JPEG, so there are no bins to keep to"
+    elif wishes.upscale != 1:
+        no_bins = ENLARGED
     choice = choose_task(picture, facts, wishes, seen)
     if choice.task == "none":
         return _plan_nothing(picture, wishes, choice)
     if choice.task != "jpeg":
         return _plan_task(
-            picture, choice, wishes, task=choice.task, no_bins=no_bins, machine=machine
+            picture,
+            choice,
+            wishes,
+            task=choice.task,
+            seen=seen,
+            no_bins=no_bins,
+            machine=machine,
         )
     if wishes.task == "auto":
         wishes = only_jpeg(wishes)
@@ -183,7 +204,8 @@ def _plan_task(
     choice: Choice,
     wishes: Wishes,
     *,
-    task: Task,
+    task: Sampled,
+    seen: Seen | None,
     no_bins: str | None,
     machine: Machine,
 ) -> Plan:
@@ -196,10 +218,17 @@ def _plan_task(
     (known,) = needs.known
     seed = DEFAULT_SEED if wishes.seed is None else wishes.seed
     steps = known.steps if wishes.steps is None else wishes.steps
+    manner = None
+    if known.ssp_ir is not None:
+        words = None if seen is None else seen.words
+        manner = choose_manner(picture, wishes, known.ssp_ir, words)
     reasons = [*choice.why, why_route]
     if needs.first is not None:
         reasons.append(_why_first(needs.first, weights))
-    reasons += why_sampling(steps, known.most_steps, wishes.samples, seed)
+    reasons += manner.why_words if manner else ()
+    sampler = manner.sampler if manner else None
+    reasons += why_sampling(steps, known.most_steps, wishes.samples, seed, sampler=sampler)
+    reasons += manner.why if manner else ()
     reasons += [why_constraint, needs.why_precision, *_why_mixed(wishes)]
     reasons += _why_tiles(picture, wishes, needs)
     return Plan(
@@ -218,6 +247,7 @@ def _plan_task(
         seed=seed,
         steps=steps,
         samples=wishes.samples,
+        **(manner.told() if manner else {}),
         tile_px=wishes.tile_px,
         overlap_px=needs.overlap_px,
         grid_px=needs.grid_px,

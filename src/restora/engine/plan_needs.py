@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from restora.engine.models import Precision, WeightFacts, first_facts, weight_facts
+from restora.engine.plan_real import check_real
 from restora.engine.plan_tasks import check_sampling
 from restora.engine.tiles import GRID_PX
 from restora.engine.wishes import Machine, Wishes
@@ -53,6 +54,9 @@ def check_wishes(
     """
     known = tuple(weight_facts(weight) for weight in weights)
     check_sampling(wishes, known)
+    for weight in known:
+        if weight.ssp_ir is not None:
+            check_real(wishes, weight.ssp_ir)
     first = first or known[0].first
     run = [*known] if first is None else [first_facts(weights[0], first), *known]
     precision, why_precision = choose_precision(wishes.checked(), run, machine)

@@ -9,6 +9,7 @@ from restora.engine.estimate import Seen
 from restora.engine.judge import WEIGHT
 from restora.engine.models import WeightFacts, resolve_model, tasks_of, weight_facts
 from restora.engine.plan_jpeg import Constraint, Source, choose_quality
+from restora.engine.tasks import SAMPLED, TASK_MODEL, Sampled, model_for
 from restora.engine.wishes import Wishes, alternatives
 from restora.errors import UsageError
 from restora.images import Picture
@@ -16,20 +17,20 @@ from restora.jpeg import JpegFacts
 from restora.networks.sr_diff.tasks import TASKS, Task
 from restora.weights.registry import DEFAULT_MODEL, Model, find_model
 
-PlanTask = Literal["jpeg", "dehaze", "derain", "deblur", "lowlight", "none"]
+PlanTask = Literal["jpeg", Sampled, "none"]
 
-TASK_MODEL = "sr-diff"
 # What a file saved at this quality lost cannot be seen, and a repair would cost more detail than
 # it gives back. Below, a diffusion would take block edges for something to restore.
 ARTIFACTS_BELOW = 90
 DEFAULT_SEED = 0
 
 # What is in the file as much as the picture is.
-DAMAGE: dict[Task, str] = {
+DAMAGE: dict[Sampled, str] = {
     "dehaze": "the haze",
     "derain": "the rain",
     "deblur": "the blur",
     "lowlight": "the dark",
+    "real": "the damage",
 }
 
 
@@ -41,19 +42,19 @@ def model_of(wishes: Wishes) -> Model:
         UsageError: There is no such model, or it does not do this.
     """
     samples = wishes.task != "jpeg"
-    model = resolve_model(wishes.model or (TASK_MODEL if samples else DEFAULT_MODEL))
+    model = resolve_model(wishes.model or (model_for(wishes.task) if samples else DEFAULT_MODEL))
     known = tasks_of(model)
+    able = [*known, "auto"] if set(known) & set(TASKS) else list(known)  # a judge knows those
     if known and not samples:
         raise UsageError(
-            f"{model.name} does not repair JPEG artifacts; say --task "
-            f"{alternatives([*known, 'auto'])}."
+            f"{model.name} does not repair JPEG artifacts; say --task {alternatives(able)}."
         )
     if samples and not known:
         raise UsageError(
-            f"--task {wishes.task} is for models such as {TASK_MODEL}; {model.name} repairs JPEG "
-            "artifacts."
+            f"--task {wishes.task} is for models such as {model_for(wishes.task)}; {model.name} "
+            "repairs JPEG artifacts."
         )
-    if wishes.task in TASKS and wishes.task not in known:
+    if samples and wishes.task not in able:
         raise UsageError(
             f"{model.name} cannot do --task {wishes.task}; it knows {', '.join(known)}."
         )
@@ -102,7 +103,7 @@ def choose_task(
     """The task that is asked for, or what a picture needs."""
     if wishes.task == "auto":
         return _choose_by_judge(picture, facts, wishes, seen)
-    for task in TASKS:
+    for task in SAMPLED:
         if wishes.task == task:
             return Choice(task, why=(f"task {task}: asked for",))
     return Choice("jpeg")
@@ -154,7 +155,7 @@ def _judged(picture: Picture, seen: Seen | None) -> tuple[Task | None, str]:
 
 
 def choose_constraint_of_task(
-    task: Task, wishes: Wishes, no_bins: str | None
+    task: Sampled, wishes: Wishes, no_bins: str | None
 ) -> tuple[Constraint, str]:
     """The file's bins are evidence of the damaged picture: off, unless it is asked for."""
     if no_bins is not None and wishes.constraint != "off":
@@ -185,9 +186,13 @@ def check_sampling(wishes: Wishes, weights: tuple[WeightFacts, ...]) -> None:
         raise UsageError(f"--steps is from 1 to {most} for this model, not {wishes.steps}.")
 
 
-def why_sampling(steps: int, most: int, samples: int, seed: int) -> list[str]:
+def why_sampling(
+    steps: int, most: int, samples: int, seed: int, *, sampler: str | None = None
+) -> list[str]:
     """How a sample comes about, in words."""
     walk = f"{steps} step{'s' if steps > 1 else ''} of the {most} it was trained on"
+    if sampler is not None:
+        walk += f", by {sampler}"
     if samples > 1:
         walk += f", and the mean of {samples} samples"
     return [walk, f"seed {seed}: draws the noise; another gives a slightly other picture"]

@@ -1,4 +1,4 @@
-"""Carrying out a plan: encode, decode, blend, keep to the evidence."""
+"""Carrying out a plan: encode, decode, blend, fix the colours, keep to the evidence."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 import numpy as np
 
 from restora.engine.backend import PREDICT, Backend, Encoded, Floats, Guidance
+from restora.engine.colour_fix import fix_colours
 from restora.engine.noise import NoiseField
 from restora.engine.plan import Plan
 from restora.engine.routes import join, split
@@ -42,7 +43,7 @@ def render(
             of the whole is still told of the picture.
         memory: Where encoded tiles are kept and found again; None keeps none. Tiles depend on
             nothing in a plan but ``tile_px``, ``ensemble``, ``precision``, ``seed``, ``task``,
-            ``steps`` and ``samples``.
+            ``steps`` and ``samples``, and on words, guidance and sampler where there are any.
         batch: Tiles a network gets at once.
         progress: Called with (tiles done, tiles in all).
     """
@@ -95,6 +96,8 @@ def render(
 
         restored.append(run_tiled(source, operator, grid, batch=batch, progress=advance))
     pixels = join(restored, plan.route, picture.pixels)
+    if plan.color_fix != "none":  # over the whole: tiles would each be fixed by themselves
+        pixels = fix_colours(pixels, picture.pixels, plan.color_fix)
     if plan.strength != 100:  # in place, here and below: a picture may be most of the memory
         pixels -= picture.pixels
         pixels *= share

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from restora.engine.backend import Backend, Guidance
 from restora.engine.backend_sr_diff import SrDiffBackend
+from restora.engine.backend_ssp_ir import Asked, SspIrBackend
 from restora.engine.ensemble import Ensemble
 from restora.engine.estimate import Seen, look_at
 from restora.engine.judge import judge
@@ -23,11 +24,15 @@ from restora.engine.render import Memory, Progress, render
 from restora.engine.result import Result
 from restora.engine.routes import choose_route, split
 from restora.engine.session import Session
+from restora.engine.tasks import REAL, SAMPLED
 from restora.engine.tiles import lay_axis
-from restora.images import Picture
+from restora.engine.words import prepare_words, write_words
+from restora.images import MAX_PIXELS, Picture
+from restora.images.enlarge import enlarge
 from restora.jpeg import JpegFacts
 from restora.jpeg.constraint import Bins, inside_share
 from restora.networks.sr_diff.tasks import TASKS
+from restora.weights.cards import TEXT_ENCODER
 
 SEEING: Precision = "float"  # how a picture is looked at before anything is decided
 DEVICE_BATCH = 8  # tiles a GPU gets at once; a CPU gains nothing from more than one
@@ -76,8 +81,10 @@ class Restorer:
             wishes: What to do; None means everything by itself.
             name: How messages call ``source`` when it is bytes.
             salvage: Restore the part of a truncated file that decodes.
-            max_pixels: Refuse pictures with more pixels than this; None means the usual limit.
-            accept: Called with the picture as read, before any work; may refuse it by raising.
+            max_pixels: Refuse pictures with more pixels than this, enlarged if they shall be; None
+                means the usual limit.
+            accept: Called with the picture as read, and enlarged if it shall be, before any work;
+                may refuse it by raising.
             progress: Called with (tiles done, tiles in all).
 
         Raises:
@@ -89,12 +96,13 @@ class Restorer:
         model_of(wishes)  # a wrong name is told before a large file is decoded
         # What nobody asks for is not searched: neither to choose a quality nor the constraint.
         asks = wishes.quality is None or wishes.constraint == "auto"
-        history = asks and wishes.task not in TASKS
+        history = asks and wishes.task not in SAMPLED
         opened = self.open(
             source, name=name, salvage=salvage, max_pixels=max_pixels, history=history
         )
+        opened = _enlarged(opened, wishes.upscale, max_pixels)
         accept(opened.picture)
-        seen = self.see(opened.picture, wishes)
+        seen = self.see(opened.picture, wishes, name=_path_of(source))
         plan = make_plan(
             opened.picture,
             opened.facts,
@@ -124,7 +132,8 @@ class Restorer:
         """
         wishes = (wishes or Wishes()).checked()
         opened = self.open(source, name=name, max_pixels=max_pixels)
-        return Session(self, opened, wishes)
+        opened = _enlarged(opened, wishes.upscale, max_pixels)
+        return Session(self, opened, wishes, name=_path_of(source))
 
     def open(
         self,
@@ -152,7 +161,8 @@ class Restorer:
         """Load the networks of a model now instead of with the first picture.
 
         Raises:
-            MissingExtra: The device needs PyTorch, which is not installed.
+            MissingExtra: The device needs PyTorch, or words are asked for, and what that takes is
+                not installed.
             UsageError: There is no such model or no such device here, or the model cannot do what
                 is wished.
             WeightsError: A weight is missing or damaged.
@@ -163,6 +173,14 @@ class Restorer:
         lay_axis(side_px, tile_px=side_px, overlap_px=needs.overlap_px, grid_px=needs.grid_px)
         for weight in weights if needs.first is None else (needs.first, *weights):
             self._backend(weight, needs.precision)
+        for known in needs.known:
+            if known.ssp_ir is not None and known.ssp_ir.text:
+                prepare_words(
+                    wishes,
+                    known.ssp_ir,
+                    taught=known.encoders.get(TEXT_ENCODER),
+                    device=self._machine.device,
+                )
 
     def plan(
         self,
@@ -172,22 +190,32 @@ class Restorer:
         *,
         no_bins: str | None = None,
     ) -> Plan:
-        """Decide what to do with a picture; see :func:`restora.engine.plan.make_plan`."""
+        """Decide what to do with a picture, enlarged already if it shall be.
+
+        See :func:`restora.engine.plan.make_plan`.
+        """
         seen = self.see(picture, wishes)
         return make_plan(picture, facts, wishes, seen=seen, no_bins=no_bins, machine=self._machine)
 
-    def see(self, picture: Picture, wishes: Wishes) -> Seen | None:
+    def see(self, picture: Picture, wishes: Wishes, *, name: str | None = None) -> Seen | None:
         """What networks see in a picture; None where all that they could tell is asked for.
 
+        Args:
+            picture: As plans are made for it.
+            wishes: What the user asks for.
+            name: Its path; captions from files are found by it.
+
         Raises:
-            UsageError, WeightsError: As :meth:`load` does.
+            MissingExtra, UsageError, WeightsError: As :meth:`load` does.
         """
+        if wishes.task == REAL:
+            return self._words(picture, wishes, name)
         if wishes.task == "auto":
             seen = self.see(picture, only_jpeg(wishes).model_copy(update={"quality": None}))
             if seen is None or picture.space == "cmyk":  # which the judge does not know
                 return seen
             return replace(seen, judged=judge(picture, judge_of(wishes)))
-        if wishes.quality is not None or wishes.task in TASKS:
+        if wishes.quality is not None or wishes.task in SAMPLED:
             return None
         route, weights, _ = choose_route(picture, model_of(wishes))
         first = check_wishes(wishes, weights, self._machine).first
@@ -197,6 +225,22 @@ class Restorer:
             return seen
         # The quality is for the weight that runs first: what comes after chooses by the picture.
         return replace(seen, quality=look_at(planes, self._backend(first, SEEING)).quality)
+
+    def _words(self, picture: Picture, wishes: Wishes, name: str | None) -> Seen | None:
+        """What is said of a picture; None where the network reads no words."""
+        _, weights, _ = choose_route(picture, model_of(wishes))
+        (known,) = check_wishes(wishes, weights, self._machine).known
+        if known.ssp_ir is None or not known.ssp_ir.text:
+            return None
+        words = write_words(
+            picture,
+            wishes,
+            known.ssp_ir,
+            taught=known.encoders.get(TEXT_ENCODER),
+            device=self._machine.device,
+            name=name,
+        )
+        return Seen(None, words=words)
 
     def run(
         self,
@@ -299,6 +343,8 @@ class Restorer:
         if plan.task in TASKS and isinstance(backend, SrDiffBackend):
             assert plan.steps is not None  # of a plan for such a network
             return backend.asked(task=plan.task, steps=plan.steps, samples=plan.samples)
+        if isinstance(backend, SspIrBackend):
+            return backend.asked(_asked_of(plan))
         return backend
 
     def _backend(self, weight: str, precision: Precision) -> Backend:
@@ -311,6 +357,38 @@ class Restorer:
                     precision=precision,
                 )
             return self._backends[weight, precision]
+
+
+def _asked_of(plan: Plan) -> Asked:
+    """How a plan for an SSP-IR samples."""
+    assert plan.steps is not None and plan.sampler is not None
+    assert plan.text_guidance is not None and plan.image_guidance is not None
+    return Asked(
+        plan.steps,
+        plan.sampler,
+        plan.text_guidance,
+        plan.image_guidance,
+        plan.samples,
+        plan.prompt or "",
+        plan.negative_prompt or "",
+    )
+
+
+def _enlarged(opened: Opened, factor: int, max_pixels: int | None) -> Opened:
+    """With the picture enlarged; the file's bins are of its own pixels, and left behind.
+
+    Raises:
+        InputError: It would have more pixels than that.
+    """
+    if factor == 1:
+        return opened
+    most = MAX_PIXELS if max_pixels is None else max_pixels
+    picture = enlarge(opened.picture, factor, max_pixels=most)
+    return replace(opened, picture=picture, bins=None)
+
+
+def _path_of(source: str | Path | bytes) -> str | None:
+    return None if isinstance(source, bytes) else str(source)
 
 
 def _second_half(progress: Progress) -> Progress:

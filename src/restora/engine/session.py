@@ -43,8 +43,10 @@ def changed(wishes: Wishes, **changes: object) -> Wishes:
 def _wrong(name: str, value: object) -> str:
     if name == "quality":
         return f"quality is 'auto' or a whole number from 1 to 100, not {value!r}."
-    whole = Wishes.model_fields[name].annotation in (int, int | None)
-    return f"{name} is {'a whole number' if whole else 'a text'}, not {value!r}."
+    kind = Wishes.model_fields[name].annotation
+    if kind in (int, int | None):
+        return f"{name} is a whole number, not {value!r}."
+    return f"{name} is {'a number' if kind == float | None else 'a text'}, not {value!r}."
 
 
 class Session:
@@ -55,7 +57,8 @@ class Session:
     an ensemble, as many times that as there are views. Where one weight starts from what another
     restores (``Plan.first``), only the other's encoding is kept: what it restores depends on the
     setting. With a model that samples (``Plan.task``) a strength or a constraint costs next to
-    nothing, for no setting changes the sample. Not for use by several threads at once.
+    nothing, for only other words (``prompt``) change the sample, and cost all of it. Not for use by
+    several threads at once.
 
     Example:
         >>> session = restora.load().session("photo.jpg")  # doctest: +SKIP
@@ -63,18 +66,22 @@ class Session:
         >>> session.restore(quality=60).save("mild.png")  # doctest: +SKIP
     """
 
-    def __init__(self, restorer: Restorer, opened: Opened, wishes: Wishes) -> None:
-        """Made by :meth:`Restorer.session`."""
+    def __init__(
+        self, restorer: Restorer, opened: Opened, wishes: Wishes, *, name: str | None = None
+    ) -> None:
+        """Made by :meth:`Restorer.session`; ``name`` is the picture's path, if it has one."""
         self._restorer = restorer
         self._opened = opened
         self._wishes = wishes
+        self._name = name
         self._memory: Memory = {}
         self._seen: Seen | None = None
         self._plan = self._planned(wishes)
+        self._told = self._plan.prompt  # what the memory was told
 
     @property
     def picture(self) -> Picture:
-        """The picture as it was read."""
+        """The picture as it was read, and enlarged where that was asked for."""
         return self._opened.picture
 
     @property
@@ -93,6 +100,7 @@ class Session:
         quality: int | Literal["auto"] | None = None,
         strength: int | None = None,
         constraint: str | None = None,
+        prompt: str | None = None,
         progress: Progress = lambda *_: None,
     ) -> Result:
         """Restore the picture.
@@ -102,17 +110,28 @@ class Session:
                 it; None as planned.
             strength: Share of the restoration that is applied, 0-100; None as planned.
             constraint: ``"auto"``, ``"off"``, ``"soft"`` or ``"hard"``; None as planned.
+            prompt: Task real: the caption, empty for none; None as planned.
             progress: Called with (tiles done, tiles in all).
 
         Raises:
             UsageError: A setting makes no sense.
         """
         started = time.monotonic()
-        asked = {"quality": quality, "strength": strength, "constraint": constraint}
-        changes = {name: value for name, value in asked.items() if value is not None}
+        asked = {
+            "quality": quality,
+            "strength": strength,
+            "constraint": constraint,
+            "prompt": prompt,
+        }
+        changes: dict[str, object] = {k: value for k, value in asked.items() if value is not None}
+        if prompt is not None:
+            changes["caption_model"] = None  # it takes the place of what another wrote
         plan = self._plan
         if changes:
             plan = self._planned(changed(self._wishes, **changes))
+        if plan.prompt != self._told:
+            self._memory.clear()
+            self._told = plan.prompt
         return self._restorer.finish(
             self._opened,
             plan,
@@ -123,13 +142,16 @@ class Session:
         )
 
     def _planned(self, wishes: Wishes) -> Plan:
-        if self._seen is None:  # also later: "auto" may follow a quality that was asked for
-            self._seen = self._restorer.see(self.picture, wishes)
+        seen = self._seen
+        if seen is None:  # also later: "auto" may follow a quality that was asked for
+            seen = self._seen = self._restorer.see(self.picture, wishes, name=self._name)
+        elif wishes.prompt != self._wishes.prompt:
+            seen = self._restorer.see(self.picture, wishes.checked(), name=self._name)
         return make_plan(
             self.picture,
             self.facts,
             wishes,
-            seen=self._seen,
+            seen=seen,
             no_bins=self._opened.no_bins,
             machine=self._restorer.machine,
         )

@@ -6,12 +6,22 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from restora.engine.colour_fix import COLOUR_FIXES
 from restora.engine.ensemble import COUNTS
+from restora.engine.latent_samplers import SAMPLERS
+from restora.engine.tasks import REAL, SAMPLED
 from restora.errors import UsageError
-from restora.networks.sr_diff.tasks import TASKS
+from restora.images.enlarge import FACTORS
 
 DEFAULT_TILE_PX = 512
-ASKABLE = ("jpeg", *TASKS, "auto")  # as a task
+ASKABLE = ("jpeg", *SAMPLED, "auto")  # as a task
+MOST_GUIDANCE = 20.0  # beyond, a picture is nothing but its exaggerated words
+
+# What only models for real-world damage take.
+OF_REAL = (
+    *("prompt", "caption_model", "negative_prompt", "sampler"),
+    *("text_guidance", "image_guidance", "color_fix", "upscale"),
+)
 
 
 class Wishes(BaseModel):
@@ -20,7 +30,7 @@ class Wishes(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str | None = Field(None, description="None: the one that ships for the task")
-    task: str = Field("jpeg", description="jpeg, dehaze, derain, deblur, lowlight or auto")
+    task: str = Field("jpeg", description="jpeg, dehaze, derain, deblur, lowlight, real or auto")
     quality: int | None = Field(None, description="assumed quality 1-100; None decides by itself")
     strength: int = Field(100, description="share of the restoration that is applied, 0-100")
     tile_px: int = Field(DEFAULT_TILE_PX, description="largest side of a tile, a multiple of 16")
@@ -34,6 +44,24 @@ class Wishes(BaseModel):
     )
     steps: int | None = Field(None, description="of a model that samples; None: as its card says")
     samples: int = Field(1, description="of a model that samples: their mean is the result")
+    prompt: str | None = Field(
+        None, description="real: the caption; empty for none; None: one is written"
+    )
+    caption_model: str | None = Field(
+        None, description="real: who writes the caption; None: tags, where they are installed"
+    )
+    negative_prompt: str | None = Field(None, description="real: words to be led away from")
+    sampler: str | None = Field(None, description="real: ddpm or dpm-solver++; None: as its card")
+    text_guidance: float | None = Field(
+        None, description="real: how far words count, 0-20; 1 as it was taught; None: as its card"
+    )
+    image_guidance: float | None = Field(
+        None, description="real: how far what the picture shows counts, likewise"
+    )
+    color_fix: str | None = Field(
+        None, description="real: none, adain or wavelet; None: as its card says"
+    )
+    upscale: int = Field(1, description="real: times the picture is enlarged before, 1-4")
 
     def checked(self) -> Wishes:
         """These wishes, if they make sense; what a model makes of them is told by the plan.
@@ -63,11 +91,45 @@ class Wishes(BaseModel):
             raise UsageError(f"--steps is a whole number from 1, not {self.steps}.")
         if self.samples < 1:
             raise UsageError(f"--samples is a whole number from 1, not {self.samples}.")
-        if self.task in TASKS and self.quality is not None:
+        if self.task in SAMPLED and self.quality is not None:
             raise UsageError(
                 f"--quality is for JPEG repair; --task {self.task} does not look at it."
             )
+        self._check_real()
         return self
+
+    def _check_real(self) -> None:
+        """What is of :data:`OF_REAL`, by itself and with all else."""
+        for name in OF_REAL:
+            asked = getattr(self, name) != Wishes.model_fields[name].default
+            if asked and self.task != REAL:
+                raise UsageError(
+                    f"{option_of(name)} is for --task {REAL}; --task {self.task} does not take it."
+                )
+        if self.prompt is not None and self.caption_model is not None:
+            raise UsageError("--prompt is the caption, --caption-model writes one: give one alone.")
+        if self.sampler not in (None, *SAMPLERS):
+            raise UsageError(f"--sampler is {alternatives(SAMPLERS)}, not {self.sampler!r}.")
+        for name in ("text_guidance", "image_guidance"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= MOST_GUIDANCE:
+                raise UsageError(
+                    f"{option_of(name)} is a number from 0 to {MOST_GUIDANCE:g}, not {value:g}."
+                )
+        if self.color_fix not in (None, *COLOUR_FIXES):
+            raise UsageError(
+                f"--color-fix is {alternatives(COLOUR_FIXES)}, not {self.color_fix!r}."
+            )
+        if self.upscale not in FACTORS:
+            raise UsageError(
+                f"--upscale is {alternatives([str(factor) for factor in FACTORS])}, "
+                f"not {self.upscale}."
+            )
+        if self.upscale != 1 and self.constraint in ("soft", "hard"):
+            raise UsageError(
+                f"--constraint {self.constraint} holds a picture to its own file's pixels, and "
+                "--upscale makes others."
+            )
 
 
 class Machine(BaseModel):
@@ -79,6 +141,11 @@ class Machine(BaseModel):
     fast_int8: bool = Field(False, description="the CPU multiplies 8-bit numbers faster")
 
 
+def option_of(name: str) -> str:
+    """What a wish is called on the command line."""
+    return f"--{name.replace('_', '-')}"
+
+
 def alternatives(words: Sequence[str]) -> str:
     """Words as a sentence offers them."""
-    return f"{', '.join(words[:-1])} or {words[-1]}"
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]

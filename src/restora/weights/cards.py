@@ -16,7 +16,9 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "ssp-ir": ("refiner", "processor", "encoder", "denoiser", "decoder"),
     "image-encoder": ("encoder", "classifier"),  # restores nothing: others read what it sees
 }
-IMAGE_ENCODER = "image encoder"  # under encoders: whose tokens guide SR-Diff
+# Under encoders: whose tokens of the picture guide SR-Diff and SSP-IR, and of words SSP-IR.
+IMAGE_ENCODER = "image encoder"
+TEXT_ENCODER = "text encoder"
 
 
 class Training(BaseModel):
@@ -58,8 +60,9 @@ class Card(BaseModel):
     channels: int = Field(description="1 for gray, 3 for RGB")
     parameters: int
     macs_per_pixel: int = Field(
-        description="multiply-adds for each input pixel, of SR-Diff for each step; what costs the "
-        "same for a picture of any size, SODiff's prompt and SR-Diff's context, is not in it"
+        description="multiply-adds for each input pixel, of SR-Diff for each step, of SSP-IR with "
+        "one; what costs the same for a picture of any size is not in it: SODiff's prompt, what "
+        "SR-Diff and SSP-IR are told of the whole"
     )
     overlap_px: int = Field(description="overlap of tiles that hides their borders")
     licence: str
@@ -90,7 +93,9 @@ class Card(BaseModel):
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """What an SR-Diff undoes, as its recipe says; nothing for other methods."""
+        """What a model that samples undoes, as its recipe says; nothing for other methods."""
+        if self.method == "ssp-ir":
+            return ("real",)
         if self.method != "sr-diff":
             return ()
         return tuple(self.training.recipe.get("network", {}).get("tasks", ()))

@@ -53,6 +53,9 @@ class Guide(nn.Module):
 
     def forward(self, x: Tensor, tokens: Tensor) -> Tensor:
         """(B, C, h, w) and (B, T, D) to (B, C, h, w)."""
+        if self.training and x.device.type == "cpu" and not x.requires_grad:
+            # Behind a frozen block: with channels last PyTorch's group norm would crash there.
+            x = x.contiguous()
         if self.full:
             found: Tensor = self.block(x, encoder_hidden_states=tokens, return_dict=False)[0]
             return found

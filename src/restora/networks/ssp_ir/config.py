@@ -172,13 +172,6 @@ class SSPIRConfig(Section):
                 f"the Processor halves to 1/{self.processor.factor}, which is no part of the "
                 f"latent's 1/{self.prior.codec.factor}"
             )
-        folded = 1 if self.processor.front is None else self.processor.front.unshuffle
-        if self.multiple_px % folded:
-            raise ValueError(
-                "processor.front.unshuffle does not divide what sides are multiples of"
-            )
-        if self.pixel and not self.control_is_there:
-            raise ValueError("pixel attention reads the ControlNet, which is switched off")
         return self
 
     @property
