@@ -154,7 +154,8 @@ def ssp_ir_recipe():
                     "sampler": "dpm-solver++", "text_guidance": 1.0, "colour_fix": "none",
                     "keeps_detail": True,
                     "processor": {
-                        "widths": [8, 8, 8], "front": {"widths": [8], "blocks": 1, "unshuffle": 2},
+                        "widths": [8, 8, 8],
+                        "front": {"widths": [8, 12], "blocks": 1, "unshuffle": 2, "gain": True},
                     },
                     "refiner": {"layers": 1, "hidden": 16, "dim": 8},
                     "attention": {"form": "light", "window": 2},

@@ -35,7 +35,10 @@ NETWORK = {
     },
     "encoder": "lite0", "tokens": 5, "token_dim": 10, "text_encoder": "minilm", "text_tokens": 6,
     "null_text": "zeros", "predicts": "clean", "residual": True, "start": "processed",
-    "processor": {"widths": [8, 8, 8], "front": {"widths": [8], "blocks": 1, "unshuffle": 2}},
+    "processor": {
+        "widths": [8, 8, 8],
+        "front": {"widths": [8, 12], "blocks": 1, "unshuffle": 2, "gain": True},
+    },
     "refiner": {"layers": 1, "hidden": 16, "dim": 8},
     "attention": {"form": "light", "window": 2},
 }  # fmt: skip

@@ -16,6 +16,7 @@ from restora.weights.registry import (
     load_weight,
 )
 
+COLOUR_ALONE = ("sodiff", "sr-diff", "ssp-ir")
 WEIGHTS = [weight for model in MODELS for weight in model.weights]
 
 
@@ -45,15 +46,16 @@ def test_a_card_tells_how_and_how_good(weight):
 def test_channels_fit_their_place():
     for model in MODELS:
         # A diffusion model is of colour alone: gray pictures go through it as neutral ones.
-        assert model.gray is not None or load_card(model.color).method in ("sodiff", "sr-diff")
+        assert model.gray is not None or load_card(model.color).method in COLOUR_ALONE
         assert model.gray is None or load_card(model.gray).channels == 1
         assert load_card(model.color).channels == 3
 
 
 def test_all_weights_together_are_small():
-    """Half precision and 8 bits, gray and colour of four methods: what a wheel carries."""
+    """Half precision and 8 bits, gray and colour of five methods: what a wheel carries."""
     most = {
         "fbcnn": 18_000_000, "dagn": 15_000_000, "sodiff": 13_000_000, "sr-diff": 8_000_000,
+        "ssp-ir": 13_000_000,
     }  # fmt: skip
     for method, most_bytes in most.items():
         files = FOLDER.glob(f"{method}-*.onnx")
@@ -61,7 +63,8 @@ def test_all_weights_together_are_small():
     assert {load_card(weight).method for weight in WEIGHTS} == most.keys()
     for weight in WEIGHTS:
         card = load_card(weight)
-        assert card.size_bytes() <= (13_000_000 if card.method == "sodiff" else 7_500_000)
+        latent = card.method in ("sodiff", "ssp-ir")  # which bring a codec
+        assert card.size_bytes() <= (13_000_000 if latent else 7_500_000)
 
 
 def test_no_file_without_a_place():

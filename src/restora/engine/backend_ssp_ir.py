@@ -160,7 +160,7 @@ class SspIrBackend(ABC):
         if self._encoder is not None:
             image = self._refine(one_row(self._encoder.encode(pixels[None]), config.tokens))
         check()
-        text, nothing = map(self._words, (self._asked.prompt, self._asked.negative_prompt))
+        text, nothing = self._words(self._asked.prompt, self._asked.negative_prompt)
         return Context(text, nothing, image)
 
     def encode(
@@ -186,14 +186,17 @@ class SspIrBackend(ABC):
         restored: Floats = encoded.features[0]
         return restored
 
-    def _words(self, text: str) -> Floats:
-        """The tokens (1, L, D) of a caption, padding nothing, as in training."""
+    def _words(self, *texts: str) -> list[Floats]:
+        """The tokens (1, L, D) of captions, L the same for all, as in training."""
         config = self._config
         shape = (1, config.text_tokens, config.prior.token_dim)
-        if not config.text or (not text and config.null_text == "zeros"):
-            return np.zeros(shape, np.float32)
+        if not config.text or (config.null_text == "zeros" and not any(texts)):
+            return [np.zeros(shape, np.float32)] * len(texts)
         reader = reader_of(config, self._taught_words, self._device)
-        return encode_words(text, reader, config.text_tokens)
+        if config.null_text == "encoded":  # as many windows as the longest needs, none of zeros
+            return np.split(reader.encode(texts).tokens, len(texts))
+        told = [encode_words(text, reader, config.text_tokens) for text in texts]
+        return [tokens * bool(text) for tokens, text in zip(told, texts, strict=True)]
 
     def _restore(self, tiles: Floats, context: Context, draw: Draw | None) -> Floats:
         """Restored tiles (N, H, W, C): the mean over the walks."""

@@ -74,7 +74,7 @@ class DenoiserGraph(nn.Module):
         self.unet, self.control, self.anchor = network.unet, network.control, network.anchor
         self.network = network
 
-    def forward(
+    def forward(  # noqa: PLR0917 - the inputs of the graph
         self,
         state: Tensor,
         anchor: Tensor,
@@ -98,7 +98,7 @@ class DecoderGraph(nn.Module):
 
 
 def ssp_ir_tracing(network: SSPIR, part: str) -> Tracing:
-    """How to export one of ``refiner``, ``processor``, ``encoder``, ``denoiser`` and ``decoder``."""
+    """How to export one of a card's parts, which the graphs here are named after."""
     config, sizes = network.config, OpenSizes(most=MOST)
     multiple = config.multiple_px
     picture = example_picture(config.channels, multiple)

@@ -26,9 +26,7 @@ def as_diffusers_has_it():
 
 
 @torch.no_grad()
-def test_without_additions_it_is_diffusers_own(
-    network_of, step_of, form, as_diffusers_has_it
-):
+def test_without_additions_it_is_diffusers_own(network_of, step_of, form, as_diffusers_has_it):
     network = network_of(form, noise=0.05, image=False, pixel=False)
     given = step_of(network)
     found = network.unet(*(given[name] for name in SEEN), None)
@@ -42,7 +40,9 @@ def test_without_additions_it_is_diffusers_own(
 def test_the_controlnet_without_image_tokens_is_diffusers_own(network_of, step_of, form):
     network = network_of(form, noise=0.05, image=False)
     given = step_of(network)
-    told = network.control(*(given[name] for name in ("state", "time", "features", "text", "image")))
+    told = network.control(
+        *(given[name] for name in ("state", "time", "features", "text", "image"))
+    )
     skips, middle = network.control.base(
         given["state"], given["time"], given["text"], controlnet_cond=given["features"],
         return_dict=False,
@@ -60,7 +60,9 @@ def test_what_control_adds_is_added_as_diffusers_does(
     network = network_of(form, noise=0.05, image=False, pixel=False)
     given = step_of(network)
     found = network.predict(**given)
-    told = network.control(*(given[name] for name in ("state", "time", "features", "text", "image")))
+    told = network.control(
+        *(given[name] for name in ("state", "time", "features", "text", "image"))
+    )
     base = as_diffusers_has_it(network.unet.base)
     wanted = base(
         given["state"], given["time"], given["text"], return_dict=False,
@@ -136,7 +138,9 @@ def test_first_image_then_text_then_pixels(network_of, step_of, form):
 def test_pixel_attention_reads_the_residual_of_the_same_skip(network_of, step_of, form):
     network = network_of(form, noise=0.05)
     given = step_of(network)
-    told = network.control(*(given[name] for name in ("state", "time", "features", "text", "image")))
+    told = network.control(
+        *(given[name] for name in ("state", "time", "features", "text", "image"))
+    )
     marked = Control(tuple(skip * 0 + n for n, skip in enumerate(told.skips)), told.middle)
     read = []
     for guide in network.unet.pixel_attentions:
@@ -180,19 +184,19 @@ def test_gradients_reach_all_that_learns_and_nothing_that_is_frozen(network_of, 
         network.zero_grad()
         made = network.process(picture)
         image = network.refiner(tokens)
-        network.predict(**(given | {"features": made.features, "image": image})).square().sum().backward()
+        told = network.predict(**(given | {"features": made.features, "image": image}))
+        told.square().sum().backward()
         reached.append({name for name, p in learns.items() if p.grad is not None and p.grad.any()})
         with torch.no_grad():
             for p in learns.values():
                 if p.grad is not None:  # as Adam would, however small it is
                     p.sub_(0.01 * p.grad.sign())
-    last = ("proj_out.", "to_out.0.")
+    # The last layer of an addition: of a transformer its way out, of attention alone that one's.
+    last = "block.proj_out." if network.config.attention.form == "full" else ".attention.to_out.0."
     first = {
         name for name in learns
         if name.startswith("control.base.controlnet_")
-        or (name.startswith("unet.") and name.split("guide.")[-1].split("block.")[-1].startswith(last))
-        or (name.startswith("unet.image") and ".attention.to_out.0." in name)
-        or (name.startswith("unet.pixel") and ".attention.to_out.0." in name)
+        or (name.startswith("unet.") and last in name)
     }  # fmt: skip
     assert reached[0]
     assert reached[0] <= first

@@ -167,7 +167,9 @@ class PrimedSSPIR:
 
         if self._reader is None or (words is None and self._config.null_text == "zeros"):
             return None
-        tokens = encode_words(words or "", self._reader, self._config.text_tokens)
+        config = self._config
+        count = None if config.null_text == "encoded" else config.text_tokens
+        tokens = encode_words(words or "", self._reader, count)
         return torch.from_numpy(tokens).to(self._device)
 
     def _tensor(self, pixels: Pixels) -> Any:

@@ -117,7 +117,12 @@ class RealPairs:
         if self._text is None:
             return np.broadcast_to(self._no_text, shape).astype(np.float32)
         given = self._text[np.asarray(numbers)].astype(np.float32)
-        return np.where(said[:, None, None], given, self._no_text).astype(np.float32)
+        words = np.where(said[:, None, None], given, self._no_text).astype(np.float32)
+        if self._recipe.network.null_text == "zeros":
+            return words
+        # A pretrained base has never met padding of zeros: only as much as the longest needs.
+        used: NDArray[np.float32] = words[:, : np.flatnonzero(words.any(axis=(0, 2)))[-1] + 1]
+        return used
 
     def _tokens(self, numbers: Sequence[int], variants: Sequence[int]) -> NDArray[np.float32]:
         config = self._recipe.network

@@ -30,8 +30,8 @@ class SSPIRSection(Section):
     )
     captioner: str = Field(
         "tags",
-        description="who describes the clean photos; of given pairs their texts where this is file or "
-        "not said",
+        description="who describes the clean photos; of given pairs their texts where this is file "
+        "or not said",
     )
     variants: int = Field(2, ge=1, description="damaged copies of each photo")
     fresh: bool = Field(
@@ -49,6 +49,11 @@ class SSPIRSection(Section):
         0.1,
         description="restore: share without image tokens; published: none; ours, so that "
         "guidance can steer both",
+    )
+    as_seen: bool = Field(
+        False,
+        description="restore: a latent's error counts as much as it shows in the picture, by the "
+        "codec's linear map; false: all channels alike, as published",
     )
     rgb_weight: float = Field(0.1, ge=0, description="L1 of the Processor's pictures")
     fourier_weight: float = Field(0.1, ge=0, description="L1 of their spectra")
@@ -82,4 +87,6 @@ class SSPIRRecipe(Recipe):
         multiple_px = self.network.multiple_px
         if self.data.patch_px % multiple_px:
             raise ValueError(f"data.patch_px is a multiple of {multiple_px} for this network")
+        if self.sspir.as_seen and not self.network.prior.codec.linear:
+            raise ValueError("sspir.as_seen needs a codec with a linear map")
         return self

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from restora.networks.prior import Codec
 from restora.networks.ssp_ir.network import SSPIR
 from restora.training.plain_stage import PlainStage
 from restora.training.sr_diff.restore_task import draw_steps
@@ -78,11 +78,14 @@ class RestoreTask(PlainStage):
                 wanted = signal * noise - strength * latent
             case "clean":
                 wanted = latent - anchor if config.residual else latent
-        diffusion = functional.mse_loss(told.float(), wanted)
+        missed = (told.float() - wanted).square()
+        if section.as_seen:  # not told before: a checkpoint brings the codec
+            missed = missed * how_seen(self.network.codec)
+        diffusion = missed.mean()
         rgb, fourier = processor_loss(made.heads, batch.clean * 2 - 1, norm=section.fourier_norm)
         loss = diffusion + section.rgb_weight * rgb + section.fourier_weight * fourier
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self._parameters, settings.clip_norm)
         self.optimiser.step()
         return {"loss": loss, "diffusion": diffusion, "rgb": rgb, "fourier": fourier}
@@ -98,6 +101,18 @@ class RestoreTask(PlainStage):
 
     def monitor(self, network: SSPIR, pairs: Pairs) -> dict[str, float]:  # noqa: ARG002
         return {}
+
+
+@torch.no_grad()
+def how_seen(codec: Codec) -> Tensor:
+    """What an error in each channel of a latent, (1, c, 1, 1), does to the picture's squared error.
+
+    Their mean is 1. Principal components have a spread of 1 each, whether they are what a picture
+    is made of or its finest noise.
+    """
+    assert codec.linear is not None
+    shown = codec.linear.back.weight.square().sum(dim=(0, 2, 3))
+    return (shown / shown.mean())[None, :, None, None]
 
 
 def frozen_parameters(network: SSPIR, *, base: bool) -> list[nn.Parameter]:
