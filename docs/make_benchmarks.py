@@ -230,8 +230,9 @@ SECTIONS = (
         "ssp-ir-variants",
         "SSP-IR by steps, words and guidance",
         "On validation pictures.",
-        "real --set cid22 --limit 8 --variant steps=1 --variant steps=4 --variant steps=25 "
-        "--variant prompt= --variant text_guidance=3 --variant color_fix=wavelet",
+        "real --set cid22 --limit 8 --variant steps=2 --variant steps=10 "
+        "--variant 'steps=10 temperature=1' --variant prompt= --variant text_guidance=3 "
+        "--variant color_fix=wavelet",
     ),
     _section(
         "ssp-ir-priors",

@@ -28,8 +28,8 @@ from PIL import Image
 from restora.engine.plan import Wishes
 from restora.engine.restorer import Restorer
 from restora.evaluation.plots import LINES, STYLE
-from restora.evaluation.real_world_sets import enlarged
 from restora.images.contact_sheet import contact_sheet
+from restora.images.enlarge import enlarge_bytes
 
 HERE = Path(__file__).parent
 CELL_PX = 240
@@ -63,7 +63,7 @@ def restored(restorer: Restorer, pixels: np.ndarray, **wishes: object) -> np.nda
     """What one sample makes of it, ``(H, W, 3)`` 0-255."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", compress_level=1)
-    asked = Wishes.model_validate({"task": "real", "seed": 0, **wishes})
+    asked = Wishes.model_validate({"task": "real", **wishes})
     found = restorer.restore(file.getvalue(), asked).picture.pixels
     return np.rint(found * 255).astype(np.uint8)
 
@@ -91,7 +91,7 @@ def draw_real(restorer: Restorer, data: Path, model: str) -> None:
         after = restored(restorer, before, model=model, upscale=times)
         label = "before" if times == 1 else f"before, {times} times bicubic"
         # Two pixels of the sheet a pixel at most, that what was done is seen.
-        cells.append((label, square(enlarged(before, times), at, side_px=CELL_PX)))
+        cells.append((label, square(enlarge_bytes(before, times), at, side_px=CELL_PX)))
         cells.append(("after", square(after, at, side_px=CELL_PX)))
     save(cells, "ssp-ir-before-after.png", columns=4)
 

@@ -40,6 +40,7 @@ def restore(
     caption_model: str | None = None,
     negative_prompt: str | None = None,
     sampler: str | None = None,
+    temperature: float | None = None,
     text_guidance: float | None = None,
     image_guidance: float | None = None,
     color_fix: str | None = None,
@@ -70,6 +71,7 @@ def restore(
             ``"blip:PATH"``, ``"llava:PATH"`` or ``"empty"``; None is tags, where installed.
         negative_prompt: Words that guidance leads away from.
         sampler: ``"ddpm"`` or ``"dpm-solver++"``; None as the model has it.
+        temperature: Share of the noise that is drawn, 0-1; None as the model has it.
         text_guidance: How far words count, 0-20; 1 is as it was taught, None as the model has it.
         image_guidance: How far what the picture shows counts, likewise.
         color_fix: ``"none"``, ``"adain"`` or ``"wavelet"``: what gives the colours of the input
@@ -105,6 +107,7 @@ def restore(
         sampler=sampler,
         text_guidance=text_guidance,
         image_guidance=image_guidance,
+        temperature=temperature,
         color_fix=color_fix,
         upscale=upscale,
     )

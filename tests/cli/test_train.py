@@ -108,5 +108,6 @@ def test_others_start_from_one(train, tmp_path):
     done = train(recipe, "--start", tmp_path / "a.pt", "--start", tmp_path / "b.pt")
     assert isinstance(done.exception, UsageError)
     assert str(done.exception) == (
-        "Several --start are for SODiff and SR-Diff, which are made in stages; fbcnn takes one."
+        "Several --start are for SODiff, SR-Diff and SSP-IR, which are made in stages; "
+        "fbcnn takes one."
     )

@@ -125,6 +125,68 @@ def test_the_published_ranges_and_shares_are_met():
     assert np.mean([each.course.jpeg_last for each in drawn]) == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.parametrize(
+    ("strength", "sizes", "gaussian", "qualities"),
+    [
+        ("full", ((0.15, 1.5), (0.3, 1.2)), (30, 25), ((30, 95), (30, 95))),
+        ("light", ((0.3, 1.5), (0.6, 1.2)), (15, 12), ((60, 95), (60, 100))),
+    ],
+)
+def test_the_published_numbers_of_both_rounds(strength, sizes, gaussian, qualities):
+    source = rng(1)
+    drawn = [draw(source, strength=strength) for _ in range(2000)]
+    for number, (first, second) in enumerate(zip(sizes[0], sizes[1], strict=True)):
+        extreme = (min, max)[number]
+        assert extreme(each.course.first for each in drawn) == pytest.approx(first, abs=0.02)
+        assert extreme(each.course.second for each in drawn) == pytest.approx(second, abs=0.02)
+    ups = [np.mean([each.course.second > 1 for each in drawn])]
+    ups += [np.mean([each.course.second == 1 for each in drawn])]
+    assert ups == pytest.approx([0.3, 0.3], abs=0.04)
+    for place in (0, 1):
+        noises = [each.noises[place] for each in drawn]
+        loud = [255 * each.level for each in noises if each.kind == "gaussian"]
+        assert len(loud) / len(noises) == pytest.approx(0.5, abs=0.05)
+        assert (min(loud), max(loud)) == pytest.approx((1, gaussian[place]), abs=0.2)
+        found = [each.qualities[place] for each in drawn]
+        assert (min(found), max(found)) == qualities[place]
+    if strength == "full":
+        for place, most in ((0, 3.0), (1, 2.5)):
+            levels = [e.noises[place].level for e in drawn if e.noises[place].kind == "poisson"]
+            assert (min(levels), max(levels)) == pytest.approx((0.05, most), abs=0.02)
+
+
+def test_the_published_kernels():
+    """Shares of the shapes among those that are no sinc, and what their numbers are."""
+    source = rng(2)
+    drawn = [each.blurs for each in (draw(source) for _ in range(3000))]
+    for place, widest in ((0, 3.0), (1, 1.5)):
+        blurs = [each[place] for each in drawn if each[place] is not None]
+        plain = [each for each in blurs if each.shape != "sinc"]
+        shares = {
+            (shape, alike): np.mean(
+                [e.shape == shape and (e.sigma_px[0] == e.sigma_px[1]) == alike for e in plain]
+            )
+            for shape in ("gaussian", "generalised", "plateau")
+            for alike in (True, False)
+        }
+        wanted = [0.45, 0.25, 0.12, 0.03, 0.12, 0.03]
+        assert list(shares.values()) == pytest.approx(wanted, abs=0.03)
+        sigmas = [sigma for each in plain for sigma in each.sigma_px]
+        assert (min(sigmas), max(sigmas)) == pytest.approx((0.2, widest), abs=0.02)
+        assert {each.side_px for each in blurs} == set(range(7, 22, 2))
+        for shape, least, most, flat in (("generalised", 0.5, 4, 0.5), ("plateau", 1, 2, 0.5)):
+            betas = [each.beta for each in plain if each.shape == shape]
+            assert (min(betas), max(betas)) == pytest.approx((least, most), abs=0.1)
+            assert np.mean([beta > 1 for beta in betas]) == pytest.approx(flat, abs=0.1)
+        assert {each.beta for each in plain if each.shape == "gaussian"} == {1.0}
+        for narrow, lowest in ((True, np.pi / 3), (False, np.pi / 5)):
+            cutoffs = [
+                each.cutoff_rad for each in blurs
+                if each.shape == "sinc" and (each.side_px < 13) == narrow
+            ]  # fmt: skip
+            assert (min(cutoffs), max(cutoffs)) == pytest.approx((lowest, np.pi), abs=0.1)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 2**32),

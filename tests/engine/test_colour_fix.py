@@ -57,6 +57,14 @@ def test_equal_pictures_stay(kind, size):
     assert np.array_equal(pixels, before)
 
 
+@pytest.mark.parametrize("kind", COLOUR_FIXES)
+def test_in_place(kind):
+    pixels, like = picture(), picture(seed=1)
+    wanted = fix_colours(pixels, like, kind)
+    assert fix_colours(pixels, like, kind, out=pixels) is pixels
+    assert np.array_equal(pixels, wanted)
+
+
 def test_adain_gives_the_statistics():
     pixels, like = picture(low=0.45, high=0.7), picture(seed=1, low=0.3, high=0.6)
     like[..., 1] = 0.5 + 0.3 * (like[..., 1] - 0.5)

@@ -1,5 +1,7 @@
 """What is decided for real-world damage is in the plan, and what cannot be done is told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -90,6 +92,20 @@ def test_guidance_without_words_is_told(model, picture):
     plan = make_plan(picture, None, wishes)
     assert "no caption: asked for" in plan.reasons
     assert "without words there is nothing that text guidance could follow" in plan.reasons
+    assert "text guidance 4, image guidance 1: 1 look a step" in plan.reasons
+
+
+def test_one_look_is_not_always_as_taught(model, picture):
+    plan = make_plan(picture, None, Wishes(model=model, task="real", prompt="a", text_guidance=0))
+    assert "text guidance 0, image guidance 1: 1 look a step" in plan.reasons
+
+
+def test_an_enlarged_size_is_that_of_the_upright_picture(model, picture):
+    turned = replace(picture, metadata=replace(picture.metadata, orientation=6))
+    plan = make_plan(turned, None, Wishes(model=model, task="real", upscale=2))
+    wide, high = picture.width_px, picture.height_px
+    told = f"enlarged 2 times before, bicubic, to {high}×{wide} pixels"
+    assert wide != high and told in plan.reasons
 
 
 def test_weights_have_their_own_ways(picture, ssp_ir_file):
@@ -120,6 +136,8 @@ def test_other_tasks_have_none_of_it(picture):
         ({"task": "real", "precision": "int8"}, "needs a model with an 8-bit form"),
         ({"task": "real", "prompt": "a", "caption_model": "tags"}, "give one alone"),
         ({"task": "real", "negative_prompt": "rain"}, "add --text-guidance, such as 2"),
+        ({"task": "real", "negative_prompt": "rain", "text_guidance": 0}, "guidance is above 1"),
+        ({"task": "real", "negative_prompt": "rain", "image_guidance": 3}, "guidance is above 1"),
         ({"task": "real", "sampler": "ddim"}, "--sampler is ddpm or dpm-solver\\+\\+, not 'ddim'"),
         ({"task": "real", "text_guidance": 21}, "--text-guidance is a number from 0 to 20, not 21"),
         ({"task": "real", "image_guidance": -1.0}, "--image-guidance is a number from 0 to 20"),

@@ -116,6 +116,11 @@ def test_without_the_extra_there_are_no_words(restorer, wishes, png, monkeypatch
     assert why.endswith("which the light install leaves out: pip install 'restora[captions]'")
     none = restorer.restore(png(), wishes(prompt=""))
     assert np.array_equal(plain.picture.pixels, none.picture.pixels)
+    restorer.load(wishes(caption_model="empty"))  # nothing to be read
+    empty = restorer.restore(png(), wishes(caption_model="empty"))
+    assert "no caption: asked for" in empty.plan.reasons
+    with pytest.raises(UsageError, match="There is no captioner ''"):
+        restorer.load(wishes(caption_model=""))
     for asked in ({"prompt": "a dog"}, {"caption_model": "tags"}):
         for ask in (restorer.load, lambda wished: restorer.restore(png(), wished)):
             with pytest.raises(MissingExtra, match=r"restora\[captions\]"):

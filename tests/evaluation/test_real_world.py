@@ -16,11 +16,11 @@ from restora.evaluation.real_world_report import INPUT, RealWorldReport
 from restora.evaluation.real_world_sets import (
     SETTINGS,
     clean_pictures,
-    enlarged,
     pair_cases,
     synthetic_cases,
 )
 from restora.evaluation.real_world_tables import real_world_grids
+from restora.images.enlarge import enlarge_bytes
 
 
 def made(number, side=24):
@@ -166,7 +166,7 @@ def test_pairs_are_enlarged_to_their_partners(tmp_path):
     loaded = cases[0].load()
     assert loaded.degraded.shape == (12, 16, 3)
     assert loaded.start.shape == loaded.clean.shape == (24, 32, 3)
-    assert (loaded.start == enlarged(loaded.degraded, 2)).all()
+    assert (loaded.start == enlarge_bytes(loaded.degraded, 2)).all()
     assert psnr(loaded.clean, loaded.start) > 12
     assert pair_cases(pairs(tmp_path / "q", names=("LR", "HR"), factor=1))[0].setting == "pairs"
     report = measure_real_world(

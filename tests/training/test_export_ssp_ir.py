@@ -20,6 +20,7 @@ from restora.training.loop import LATEST, train
 from restora.training.recipe import parse_recipe
 from restora.weights.registry import load_card
 
+pytestmark = pytest.mark.timeout(600)  # PyTorch's exporter takes its time
 PARTS = ("refiner", "processor", "encoder", "denoiser", "decoder")
 NETWORK = {
     "prior": {
@@ -142,7 +143,6 @@ def check(sessions, network, sizes):
                 assert np.abs(value - wanted[name].numpy()).max() < 1e-3 * scale, (part, name)
 
 
-@pytest.mark.timeout(300)  # PyTorch's exporter takes its time
 def test_the_card_tells_what_it_is(trained, card_path):
     card = load_card(str(card_path))
     assert card.parts() == PARTS == tuple(card.files)
@@ -199,7 +199,6 @@ def test_every_weight_is_in_a_file(trained, card_path):
     assert b".py" not in data
 
 
-@pytest.mark.timeout(300)
 def test_what_is_published_has_graphs_too():
     """Inputs that it does not read stay, so that whoever runs it need not ask."""
     network = network_of(PUBLISHED)

@@ -1,5 +1,7 @@
 """What an SSP-IR starts from: a prior, a SODiff's codec, earlier stages, where they fit."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -9,7 +11,9 @@ from restora.networks.ssp_ir.network import SSPIR
 from restora.networks.weight_files import write_safetensors
 from restora.training.checkpoint import Checkpoint, save_checkpoint
 from restora.training.initial import gather
+from restora.training.recipe import load_recipe
 
+ROOT = Path(__file__).parents[2]
 WORDS = {"captioner": "tags:1:0", "text encoder": "minilm:384x16:0"}
 LITE = {"image encoder": "lite0:50x1280:0"}
 PARTS = ("codec.", "processor.", "refiner.", "unet.", "control.", "anchor.")
@@ -97,6 +101,19 @@ def test_a_sodiff_gives_its_codec_and_a_run_its_processor(ssp_ir_recipe, run, so
             assert (value == number).all(), name
     first = gather([other], ssp_ir_recipe("processor"))
     assert numbers(first.weights)["codec."] == 1.0
+
+
+@pytest.mark.parametrize("name", ["compact-processor", "compact"])
+def test_the_codec_that_ships_fits_the_compact_scale(name):
+    recipe = load_recipe(ROOT / "recipes" / "ssp-ir" / f"{name}.yaml")
+    start = gather([ROOT / "src" / "restora" / "weights" / "sodiff-compact.json"], recipe)
+    network = SSPIR(recipe.network)
+    network.load_state_dict(start.weights)
+    assert not network.codec.is_fresh
+    smooth = torch.nn.functional.interpolate(torch.rand(1, 3, 3, 3), (64, 64), mode="bilinear")
+    with torch.no_grad():
+        missed = network.codec.decode(network.codec.encode(smooth)) - smooth
+    assert missed.abs().mean() < 0.02
 
 
 def test_a_sodiff_of_the_same_unet_gives_that_too(ssp_ir_recipe, sodiff):

@@ -109,7 +109,8 @@ def _manner(card: Card) -> Iterator[str]:
     network = card.training.recipe.get("network", {})
     if card.method != "ssp-ir" or not network:
         return
-    yield f"  samples: {network['walk']} steps of {network['sampler']}"
+    temperature = network.get("temperature", 1)
+    yield f"  samples: {network['walk']} steps of {network['sampler']}, temperature {temperature:g}"
     guidance = f"text {network['text_guidance']:g}, image {network['image_guidance']:g}"
     yield f"  guidance: {guidance}; colour fix: {network['colour_fix']}"
     if network["text"]:

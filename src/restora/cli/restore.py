@@ -50,7 +50,7 @@ def restore(
     ] = "auto",
     seed: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(help="Diffusion models: draw the result by this number, not the likeliest."),
+        typer.Option(help="Diffusion models: the number that noise is drawn by."),
     ] = None,
     steps: Annotated[
         Optional[int],  # noqa: UP045
@@ -72,7 +72,7 @@ def restore(
         Optional[str],  # noqa: UP045
         typer.Option(
             help="real: who writes the caption: tags, file:FOLDER, static:TEXT, blip:PATH, "
-            "llava:PATH, or empty for none. Default: tags (needs restora[captions])."
+            "llava:PATH, or the word empty: nobody. Default: tags (needs restora[captions])."
         ),
     ] = None,
     negative_prompt: Annotated[
@@ -82,6 +82,13 @@ def restore(
     sampler: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(help="real: ddpm or dpm-solver++. Default: the model's."),
+    ] = None,
+    temperature: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(
+            help="real: share of the noise that is drawn, 0-1: more invents more. Default: the "
+            "model's."
+        ),
     ] = None,
     text_guidance: Annotated[
         Optional[float],  # noqa: UP045
@@ -169,6 +176,7 @@ def restore(
         sampler=sampler,
         text_guidance=text_guidance,
         image_guidance=image_guidance,
+        temperature=temperature,
         color_fix=color_fix,
         upscale=upscale,
     ).checked()

@@ -41,6 +41,7 @@ class Asked:
         samples: Walks with noise of their own, whose mean is the result.
         prompt: The caption; empty for none.
         negative_prompt: What is told where the caption is not; empty for nothing.
+        temperature: Share of the noise that counts, 0-1; 1 as it was taught.
     """
 
     steps: int
@@ -50,6 +51,7 @@ class Asked:
     samples: int = 1
     prompt: str = ""
     negative_prompt: str = ""
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ class SspIrBackend(ABC):
 
             def noise(k: int, first: int = first) -> Array:
                 drawn = np.zeros(shape, np.float32) if draw is None else draw(shape, first + k)
-                return self.put(drawn)
+                return self.put(drawn * np.float32(asked.temperature))
 
             latent = walk_latent(
                 self._schedule,

@@ -23,7 +23,7 @@ LEVELS = 5  # of the low-pass: the last reaches 16 pixels to each side, all of t
 _FLAT = (0.1 / 255) ** 2  # variance: a tenth of a gray level is no contrast to be stretched
 
 
-def fix_colours(pixels: Floats, like: Floats, kind: str) -> Floats:
+def fix_colours(pixels: Floats, like: Floats, kind: str, *, out: Floats | None = None) -> Floats:
     """A restored picture with the colours of another.
 
     Args:
@@ -31,9 +31,11 @@ def fix_colours(pixels: Floats, like: Floats, kind: str) -> Floats:
         like: The degraded picture, of the same shape, 0-1.
         kind: ``none``; ``adain`` gives each channel the mean and the standard deviation of
             ``like``; ``wavelet`` gives it the low frequencies of ``like`` and keeps the high ones.
+        out: Where the result goes, float32 and of the same shape; it may be ``pixels``. None makes
+            an array.
 
     Returns:
-        (H, W, C) float32, clipped to 0-1; also for ``none``. A new array.
+        (H, W, C) float32, clipped to 0-1; also for ``none``. It is ``out``, if that is given.
 
     Raises:
         UsageError: There is no such fix.
@@ -44,7 +46,9 @@ def fix_colours(pixels: Floats, like: Floats, kind: str) -> Floats:
         raise UsageError(f"The colour fix is {known}, not {kind!r}.")
     if pixels.shape != like.shape:
         raise ValueError(f"a picture of {pixels.shape} has no like in one of {like.shape}")
-    fixed = np.array(pixels, np.float32, order="C")
+    fixed = np.empty(pixels.shape, np.float32) if out is None else out
+    if fixed is not pixels:
+        fixed[...] = pixels
     if kind != "none":
         for channel in range(fixed.shape[2]):  # one by one: a large picture is copied once, not 3×
             fix = _take_statistics if kind == "adain" else _take_low_frequencies

@@ -88,6 +88,7 @@ class Plan(BaseModel):
     negative_prompt: str | None = Field(None, description="words to be led away from")
     sampler: str | None = Field(None, description="of a walk over latents; None: there is none")
     text_guidance: float | None = Field(None, description="how far words count; 1 as taught")
+    temperature: float | None = Field(None, description="share of the noise that is drawn")
     image_guidance: float | None = Field(None, description="how far the picture's tokens count")
     color_fix: str = Field("none", description="what gives the colours of the input back")
     upscale: int = Field(1, description="times the picture was enlarged before")
@@ -216,18 +217,25 @@ def _plan_task(
     needs = check_wishes(wishes, weights, machine, first=first)
     constraint, why_constraint = choose_constraint_of_task(task, wishes, no_bins)
     (known,) = needs.known
-    seed = DEFAULT_SEED if wishes.seed is None else wishes.seed
+    seed: int | None = DEFAULT_SEED if wishes.seed is None else wishes.seed
     steps = known.steps if wishes.steps is None else wishes.steps
     manner = None
     if known.ssp_ir is not None:
         words = None if seen is None else seen.words
         manner = choose_manner(picture, wishes, known.ssp_ir, words)
+        seed = seed if manner.temperature else None
     reasons = [*choice.why, why_route]
     if needs.first is not None:
         reasons.append(_why_first(needs.first, weights))
     reasons += manner.why_words if manner else ()
-    sampler = manner.sampler if manner else None
-    reasons += why_sampling(steps, known.most_steps, wishes.samples, seed, sampler=sampler)
+    reasons += why_sampling(
+        steps,
+        known.most_steps,
+        wishes.samples,
+        seed,
+        sampler=manner.sampler if manner else None,
+        temperature=manner.temperature if manner else 1,
+    )
     reasons += manner.why if manner else ()
     reasons += [why_constraint, needs.why_precision, *_why_mixed(wishes)]
     reasons += _why_tiles(picture, wishes, needs)

@@ -11,6 +11,7 @@ from restora.engine.wishes import Wishes, option_of
 from restora.engine.words import Words, words_unseen
 from restora.errors import UsageError
 from restora.images import Picture
+from restora.images.orientation import swaps_sides
 from restora.semantics.words import one_line
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Manner:
     captioner: str | None
     negative_prompt: str | None
     sampler: str
+    temperature: float
     text_guidance: float
     image_guidance: float
     color_fix: str
@@ -45,22 +47,31 @@ def check_real(wishes: Wishes, config: SSPIRConfig) -> None:
     """Refuse what a network for real-world damage could not honour.
 
     Raises:
-        UsageError: It reads no words, or no image tokens, or nothing asks for negative ones.
+        UsageError: It reads no words, or no image tokens, or nothing asks for negative ones, or
+            draws no noise that a seed could change.
     """
     name = wishes.model or REAL_MODEL
     for wish in ("prompt", "caption_model", "negative_prompt", "text_guidance"):
         asked = getattr(wishes, wish)
         if not config.text and asked is not None and asked != "":
             raise UsageError(f"{option_of(wish)} is for models that read words; {name} reads none.")
+    if _temperature(wishes, config) == 0:
+        for wish, asked in (("seed", wishes.seed is not None), ("samples", wishes.samples > 1)):
+            if asked:
+                raise UsageError(
+                    f"--{wish} is of noise, and at temperature 0 none is drawn: add --temperature, "
+                    "such as 1."
+                )
     if not config.image and wishes.image_guidance is not None:
         raise UsageError(
             "--image-guidance is for models that are told what a picture shows; "
             f"{name} is not told."
         )
-    if wishes.negative_prompt and _guidance(wishes, config) == (1, 1):
+    # Over all branches it counts 1 - g_text: below 1 it would be led to, not away from.
+    if wishes.negative_prompt and _guidance(wishes, config)[0] <= 1:
         raise UsageError(
-            "--negative-prompt is read where guidance leads away from it: add --text-guidance, "
-            "such as 2."
+            "--negative-prompt is led away from where the text guidance is above 1: add "
+            "--text-guidance, such as 2."
         )
 
 
@@ -83,22 +94,23 @@ def choose_manner(
     why_words = () if said is None else said.why
     if negative:
         why_words = (*why_words, f'led away from: "{negative}"')
-    why = [_why_guidance(text, image)] if config.text or config.image else []
-    if said is not None and not (said.prompt or negative) and text != 1:
+    wordless = said is not None and not (said.prompt or negative)
+    why = [_why_guidance(text, image, wordless)] if config.text or config.image else []
+    if wordless and text != 1:
         why.append("without words there is nothing that text guidance could follow")
     why.append(
         f"colour fix {colours}: {'asked for' if wishes.color_fix else 'as the model has it'}"
     )
     if wishes.upscale != 1:
-        why.append(
-            f"enlarged {wishes.upscale} times before, bicubic, to "
-            f"{picture.width_px}×{picture.height_px} pixels"
-        )
+        sides = picture.width_px, picture.height_px
+        across, down = sides[::-1] if swaps_sides(picture.metadata.orientation) else sides
+        why.append(f"enlarged {wishes.upscale} times before, bicubic, to {across}×{down} pixels")
     return Manner(
         prompt=None if said is None else said.prompt,
         captioner=None if said is None else said.captioner,
         negative_prompt=negative,
         sampler=sampler,
+        temperature=_temperature(wishes, config),
         text_guidance=text,
         image_guidance=image,
         color_fix=colours,
@@ -108,6 +120,10 @@ def choose_manner(
     )
 
 
+def _temperature(wishes: Wishes, config: SSPIRConfig) -> float:
+    return config.temperature if wishes.temperature is None else wishes.temperature
+
+
 def _guidance(wishes: Wishes, config: SSPIRConfig) -> tuple[float, float]:
     """Of text and of image; 1 of what the network is not told."""
     text = config.text_guidance if wishes.text_guidance is None else wishes.text_guidance
@@ -115,7 +131,9 @@ def _guidance(wishes: Wishes, config: SSPIRConfig) -> tuple[float, float]:
     return text if config.text else 1, image if config.image else 1
 
 
-def _why_guidance(text: float, image: float) -> str:
-    count = len(branches(text, image))
-    cost = "as it was taught" if count == 1 else f"{count} looks a step"
+def _why_guidance(text: float, image: float, wordless: bool) -> str:
+    count = len(branches(image if wordless else text, image))
+    cost = f"{count} look{'s' if count > 1 else ''} a step"
+    if text == image == 1:
+        cost = "as it was taught"
     return f"text guidance {text:g}, image guidance {image:g}: {cost}"

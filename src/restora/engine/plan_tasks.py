@@ -187,12 +187,23 @@ def check_sampling(wishes: Wishes, weights: tuple[WeightFacts, ...]) -> None:
 
 
 def why_sampling(
-    steps: int, most: int, samples: int, seed: int, *, sampler: str | None = None
+    steps: int,
+    most: int,
+    samples: int,
+    seed: int | None,
+    *,
+    sampler: str | None = None,
+    temperature: float = 1,
 ) -> list[str]:
-    """How a sample comes about, in words."""
+    """How a sample comes about, in words; without a seed no noise is drawn."""
     walk = f"{steps} step{'s' if steps > 1 else ''} of the {most} it was trained on"
     if sampler is not None:
         walk += f", by {sampler}"
     if samples > 1:
         walk += f", and the mean of {samples} samples"
-    return [walk, f"seed {seed}: draws the noise; another gives a slightly other picture"]
+    if seed is None:
+        return [walk, "temperature 0: no noise is drawn, and every run gives the same"]
+    told = [walk, f"seed {seed}: draws the noise; another gives a slightly other picture"]
+    if temperature != 1:
+        told.append(f"temperature {temperature:g}: of the noise, so much is taken")
+    return told

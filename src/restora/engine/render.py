@@ -97,7 +97,7 @@ def render(
         restored.append(run_tiled(source, operator, grid, batch=batch, progress=advance))
     pixels = join(restored, plan.route, picture.pixels)
     if plan.color_fix != "none":  # over the whole: tiles would each be fixed by themselves
-        pixels = fix_colours(pixels, picture.pixels, plan.color_fix)
+        fix_colours(pixels, picture.pixels, plan.color_fix, out=pixels)
     if plan.strength != 100:  # in place, here and below: a picture may be most of the memory
         pixels -= picture.pixels
         pixels *= share

@@ -131,7 +131,8 @@ class Restorer:
             UsageError: A wish makes no sense.
         """
         wishes = (wishes or Wishes()).checked()
-        opened = self.open(source, name=name, max_pixels=max_pixels)
+        history = wishes.task not in SAMPLED  # those never ask for it
+        opened = self.open(source, name=name, max_pixels=max_pixels, history=history)
         opened = _enlarged(opened, wishes.upscale, max_pixels)
         return Session(self, opened, wishes, name=_path_of(source))
 
@@ -371,6 +372,7 @@ def _asked_of(plan: Plan) -> Asked:
         plan.samples,
         plan.prompt or "",
         plan.negative_prompt or "",
+        1.0 if plan.temperature is None else plan.temperature,
     )
 
 

@@ -23,7 +23,10 @@ def choose_route(picture: Picture, model: Model) -> tuple[Route, tuple[str, ...]
     gray, color = model.gray, model.color
     if picture.space == "cmyk":
         if gray is None or color is None:
-            raise InputError("a CMYK picture needs a gray and a colour network; this is one alone.")
+            raise InputError(
+                "a CMYK picture needs a gray and a colour network; this is one alone: convert it "
+                "to RGB first."
+            )
         why = "CMYK picture: the inks as colours, black as gray, and it stays CMYK"
         return "cmyk", (color, gray), why
     if gray is None:

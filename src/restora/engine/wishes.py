@@ -19,7 +19,7 @@ MOST_GUIDANCE = 20.0  # beyond, a picture is nothing but its exaggerated words
 
 # What only models for real-world damage take.
 OF_REAL = (
-    *("prompt", "caption_model", "negative_prompt", "sampler"),
+    *("prompt", "caption_model", "negative_prompt", "sampler", "temperature"),
     *("text_guidance", "image_guidance", "color_fix", "upscale"),
 )
 
@@ -52,6 +52,9 @@ class Wishes(BaseModel):
     )
     negative_prompt: str | None = Field(None, description="real: words to be led away from")
     sampler: str | None = Field(None, description="real: ddpm or dpm-solver++; None: as its card")
+    temperature: float | None = Field(
+        None, description="real: share of the noise that is drawn, 0-1; None: as its card says"
+    )
     text_guidance: float | None = Field(
         None, description="real: how far words count, 0-20; 1 as it was taught; None: as its card"
     )
@@ -110,6 +113,8 @@ class Wishes(BaseModel):
             raise UsageError("--prompt is the caption, --caption-model writes one: give one alone.")
         if self.sampler not in (None, *SAMPLERS):
             raise UsageError(f"--sampler is {alternatives(SAMPLERS)}, not {self.sampler!r}.")
+        if self.temperature is not None and not 0 <= self.temperature <= 1:
+            raise UsageError(f"--temperature is a number from 0 to 1, not {self.temperature:g}.")
         for name in ("text_guidance", "image_guidance"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= MOST_GUIDANCE:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from restora.networks.ssp_ir.config import SSPIRConfig
 
 DEFAULT_CAPTIONER = "tags"
+NOBODY = "empty"  # the captioner that writes nothing
 ASKED = "asked"  # in the place of a captioner: a user wrote it
 
 
@@ -77,7 +78,8 @@ def write_words(
     assert captioner is not None  # nobody wrote one
     prompt = describe(_shown(picture), captioner, name)
     if not prompt:
-        return Words("", captioner.name, (f"no caption: {captioner.name} wrote none",))
+        why = "asked for" if captioner.name == NOBODY else f"{captioner.name} wrote none"
+        return Words("", captioner.name, (f"no caption: {why}",))
     told = f'caption by {captioner.name}: "{prompt}"'
     return Words(prompt, captioner.name, (told, *_why_unread(prompt, reader)))
 
@@ -144,7 +146,7 @@ def _load_captioner(name: str, device: str) -> Captioner:
 
 def _asks(wishes: Wishes) -> bool:
     """Whether the user asks for words of any kind."""
-    return bool(wishes.prompt or wishes.caption_model or wishes.negative_prompt)
+    return bool(wishes.prompt or wishes.caption_model is not None or wishes.negative_prompt)
 
 
 def _tools(
@@ -153,8 +155,10 @@ def _tools(
     """Who writes the caption, where nobody did, and who reads it, where there is one to read."""
     captioner = None
     if wishes.prompt is None:
-        captioner = _load_captioner(wishes.caption_model or DEFAULT_CAPTIONER, device)
-    reads = wishes.prompt != "" or bool(wishes.negative_prompt)
+        name = DEFAULT_CAPTIONER if wishes.caption_model is None else wishes.caption_model
+        captioner = _load_captioner(name, device)
+    wordless = wishes.prompt == "" or wishes.caption_model == NOBODY
+    reads = not wordless or bool(wishes.negative_prompt)
     return captioner, reader_of(config, taught, device) if reads else None
 
 

@@ -73,7 +73,7 @@ def measure_real_world(
     model: str,
     bases: Sequence[str] = (INPUT,),
     protocol: Literal["real-world", "priors"] = "real-world",
-    seed: int = 0,
+    seed: int | None = None,
     folders: RealWorldFolders | None = None,
     notes: Sequence[str] = (),
     warm_up: bool = True,

@@ -71,7 +71,7 @@ class RealWorldReport(_Record):
         protocol: ``real-world`` compares methods, ``priors`` one network without its parts.
         set: What the clean pictures are called.
         model: What the measurement is about; it is a method of ``real-world``.
-        seed: Of the noise, the same for every picture.
+        seed: Of the noise, the same for every picture; None: as every model has it.
         damage: By setting: the first digits of the SHA-256 of all degraded pictures. Where they
             differ, two reports do not compare.
     """
@@ -79,7 +79,7 @@ class RealWorldReport(_Record):
     protocol: Literal["real-world", "priors"]
     set: str
     model: str
-    seed: int = 0
+    seed: int | None = None
     columns: tuple[Column, ...]
     rows: tuple[RealWorldRow, ...]
     differences: tuple[RealWorldDifference, ...]

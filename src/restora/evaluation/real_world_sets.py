@@ -25,9 +25,8 @@ from PIL import Image
 
 from restora.errors import InputError, UsageError
 from restora.evaluation.checks import find_pictures, load_rgb
-from restora.images.enlarge import FACTORS, enlarge
-from restora.images.pairs import pair_by_stem, pictures_by_stem
-from restora.images.picture import Picture
+from restora.images.enlarge import enlarge_bytes
+from restora.images.pairs import factor_of, pair_by_stem, pictures_by_stem
 
 __all__ = [
     "NAMES",
@@ -41,7 +40,6 @@ __all__ = [
     "Setting",
     "SyntheticCase",
     "clean_pictures",
-    "enlarged",
     "pair_cases",
     "synthetic_cases",
 ]
@@ -102,7 +100,7 @@ class Loaded:
     @property
     def start(self) -> Pixels:
         """The degraded picture at the size of the clean one, bicubic."""
-        return enlarged(self.degraded, self.factor)
+        return enlarge_bytes(self.degraded, self.factor)
 
 
 class RealCase(Protocol):
@@ -235,18 +233,14 @@ def pair_cases(folder: Path, *, limit: int | None = None) -> tuple[PairCase, ...
     plain = any(stem in clean for stem in stems)
     pairs = pair_by_stem(bad, good, key=_released_key if released and not plain else None)
     return tuple(
-        PairCase(pair.stem, pair.degraded, pair.clean, _factor(pair.degraded, pair.clean))
+        PairCase(
+            pair.stem,
+            pair.degraded,
+            pair.clean,
+            factor_of(_shape(pair.clean), _shape(pair.degraded), pair),
+        )
         for pair in pairs[:limit]
     )
-
-
-def enlarged(pixels: Pixels, factor: int) -> Pixels:
-    """``(h, w, 3)``, 0-255, ``factor`` times as large, as ``--upscale`` enlarges."""
-    if factor == 1:
-        return pixels
-    picture = Picture(pixels=pixels.astype(np.float32) / np.float32(255), space="rgb")
-    larger: Pixels = np.rint(enlarge(picture, factor).pixels * 255).astype(np.uint8)
-    return larger
 
 
 def _released_key(stem: str) -> str:
@@ -254,22 +248,11 @@ def _released_key(stem: str) -> str:
     return re.sub(r"_LR\d?$", "_HR", stem)
 
 
-def _factor(degraded: Path, clean: Path) -> int:
-    small, large = _size(degraded), _size(clean)
-    for factor in FACTORS:
-        if (small[0] * factor, small[1] * factor) == large:
-            return factor
-    sizes = ["{}×{}".format(*size) for size in (small, large)]
-    raise InputError(
-        f"{degraded} has {sizes[0]} pixels and {clean} {sizes[1]}; the clean picture of a pair is "
-        f"as large or {FACTORS[1]} to {FACTORS[-1]} times."
-    )
-
-
-def _size(path: Path) -> tuple[int, int]:
+def _shape(path: Path) -> tuple[int, int]:
+    """Height and width of a picture that is not decoded."""
     try:
         with Image.open(path) as image:
-            return image.size
+            return image.height, image.width
     except (OSError, SyntaxError) as error:  # PNG damage is a SyntaxError in Pillow
         raise InputError(f"{path} cannot be read as a picture: {error}.") from error
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from restora.errors import InputError
+from restora.images.enlarge import FACTORS
 from restora.images.formats import format_of_suffix
 
-__all__ = ["Pair", "pair_by_stem", "pictures_by_stem", "sots_key"]
+__all__ = ["Pair", "factor_of", "pair_by_stem", "pictures_by_stem", "sots_key"]
 
 NAMES_TOLD = 3  # of the files a message is about
 
@@ -121,3 +122,24 @@ def _listed(files: Iterable[Path]) -> str:
 
 def _are(files: list[Path]) -> str:
     return "is" if len(files) == 1 else "are"
+
+
+def factor_of(clean: Sequence[int], degraded: Sequence[int], pair: Pair) -> int:
+    """How many times as large the clean picture of a pair is, 1-4.
+
+    Args:
+        clean: Its height and width; what follows does not count.
+        degraded: Those of the degraded picture.
+        pair: Their files, for the message.
+
+    Raises:
+        InputError: It is so by no whole factor up to 4.
+    """
+    (height, width), (low, narrow) = clean[:2], degraded[:2]
+    for factor in FACTORS:
+        if (height, width) == (low * factor, narrow * factor):
+            return factor
+    raise InputError(
+        f"{pair.degraded} has {narrow}×{low} pixels and {pair.clean} {width}×{height}; the clean "
+        f"picture of a pair is as large or {FACTORS[1]} to {FACTORS[-1]} times."
+    )

@@ -20,7 +20,8 @@ TEMPERATURE, TOP_P = 0.2, 0.7  # SSP-IR's public code, and the next
 MOST_NEW_TOKENS = 512
 NUMBERS_HASHED = 4096  # of each tensor: 28 GB would take a minute
 PLACEHOLDER = "<image>"
-PROMPT = "USER: {image}\n{instruction} ASSISTANT:"  # as LLaVA-1.5 was tuned
+# vicuna_v1 without its opening sentences, as transformers has it.
+PROMPT = "USER: {image}\n{instruction} ASSISTANT:"
 
 INSTRUCTION = (
     "Describe this image in great detail, as it would look without noise, blur, compression or any "

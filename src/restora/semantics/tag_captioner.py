@@ -1,7 +1,7 @@
 """Captions without a language model: what a small classifier sees, and how the picture looks.
 
 A sentence such as "a bright blue and green photo of a coast and a valley, finely textured". What
-tells most comes first: the text encoder that ships reads 16 tokens.
+tells most comes first: the text encoder that ships reads 16 tokens, or 32 for SSP-IR.
 """
 
 from __future__ import annotations

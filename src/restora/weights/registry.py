@@ -61,6 +61,13 @@ MODELS: tuple[Model, ...] = (
         gray=None,
         color="sr-diff-compact",
     ),
+    Model(
+        name="ssp-ir",
+        summary="diffusion for blur, noise, lost pixels and JPEG together, told in words "
+        "(--task real)",
+        gray=None,
+        color="ssp-ir-compact",
+    ),
 )
 DEFAULT_MODEL = "fbcnn"
 

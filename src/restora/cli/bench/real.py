@@ -61,7 +61,10 @@ def real(
             "'prompt=\"a street\" text_guidance=2', in one pair of quotes.",
         ),
     ] = [],  # noqa: B006
-    seed: Annotated[int, typer.Option(min=0, help="Of the noise, the same for every picture.")] = 0,
+    seed: Annotated[
+        Optional[int],  # noqa: UP045 - typer reads annotations at run time
+        typer.Option(min=0, help="Of the noise, for every picture; for models that draw any."),
+    ] = None,
     looks: Annotated[
         bool,
         typer.Option(
@@ -133,7 +136,9 @@ def real(
         typer.echo(real_cross_check(folders.root))
 
 
-def read_asked(models: Sequence[str], variants: Sequence[str], seed: int) -> dict[str, Variant]:
+def read_asked(
+    models: Sequence[str], variants: Sequence[str], seed: int | None
+) -> dict[str, Variant]:
     """Every model as it comes and with every variant's wishes, by the name for the table.
 
     Raises:
@@ -150,7 +155,8 @@ def read_asked(models: Sequence[str], variants: Sequence[str], seed: int) -> dic
             name = " ".join([Path(model).name, *words.split()])
             if name in found or name == BASE:
                 raise UsageError(f"{name} is asked for twice.")
-            text = f"tool task=real seed={seed} {words} {shlex.quote(f'model={model}')}"
+            drawn = "" if seed is None else f"seed={seed}"
+            text = f"tool task=real {drawn} {words} {shlex.quote(f'model={model}')}"
             (found[name],) = read_variants([text], model).values()
     return found
 
@@ -174,11 +180,11 @@ def _restorer(variant: Variant, restorer: Restorer, words: dict[tuple[str, str],
 
 def _repairer(variant: Variant, restorer: Restorer) -> Restore:
     """A model for JPEG, which gives the size it is given."""
-    from restora.evaluation.real_world_sets import enlarged
+    from restora.images.enlarge import enlarge_bytes
 
     def restore(loaded: Loaded) -> Pixels:
         picture, _ = variant.repair(restorer, loaded.file)
-        return enlarged(_colour(picture), loaded.factor)
+        return enlarge_bytes(_colour(picture), loaded.factor)
 
     return restore
 
@@ -212,13 +218,14 @@ def _captioned(words: Mapping[str, Mapping[tuple[str, str], bool]]) -> Iterator[
         yield f"{name}: {sum(told.values())} of {len(told)} pictures with a caption."
 
 
-def _notes(asked: Mapping[str, Variant], seed: int, *, paired: bool) -> tuple[str, ...]:
+def _notes(asked: Mapping[str, Variant], seed: int | None, *, paired: bool) -> tuple[str, ...]:
     from restora.evaluation.real_world_report import INPUT
 
     notes = [
         f"{INPUT}: the degraded picture{', enlarged by bicubic interpolation' if paired else ''}.",
         f"{BASE}: the colour weight for JPEG alone, blind: the degraded picture comes as PNG"
         f"{', and is enlarged after its repair' if paired else ''}.",
-        f"{', '.join(asked)}: as `restora restore --task real` does it, one sample, seed {seed}.",
+        f"{', '.join(asked)}: as `restora restore --task real` does it, one sample"
+        f"{'' if seed is None else f', seed {seed}'}.",
     ]
     return tuple(notes)

@@ -124,6 +124,13 @@ class SSPIRConfig(Section):
     start_step: int = Field(999, ge=0, description="timestep of the beginning")
     walk: int = Field(50, ge=1, description="steps where nobody asks for a number")
     sampler: Sampler = "ddpm"
+    temperature: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="share of the noise that is drawn; 0: none, so that a walk "
+        "gives what is likeliest and no seed matters (ours); 1: all, as published",
+    )
     text_guidance: float = Field(7.5, ge=0, description="1: as it was taught")
     image_guidance: float = Field(1.0, ge=0, description="1: as it was taught, as published")
     colour_fix: ColourFix = Field("adain", description="where nobody asks for another")

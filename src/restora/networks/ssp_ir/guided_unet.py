@@ -127,6 +127,11 @@ class GuidedControl(nn.Module):
         if config.prior.norm == "local":
             localise(self)
         self.copy_encoder(unet)
+        if not config.control:
+            # Their residuals go to pixel attention alone. Where that starts at nothing too, neither
+            # would ever teach the other.
+            for out in self.base.controlnet_down_blocks:
+                out.reset_parameters()
 
     def copy_encoder(self, unet: GuidedUNet) -> None:
         """Take the weights of a U-Net's encoder and middle."""

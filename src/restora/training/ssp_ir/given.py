@@ -9,11 +9,13 @@ import numpy as np
 
 from restora.degradations.by_task import REAL
 from restora.errors import InputError, UsageError
+from restora.images.enlarge import enlarge_bytes
+from restora.images.pairs import factor_of
 from restora.training.data import PHOTO_SUFFIXES, PhotoStore, read_photo
 from restora.training.sodiff.kept import room
 from restora.training.sr_diff.sources import Bytes
 from restora.training.sr_diff.store import PairStore, TokenMaker, place_of
-from restora.training.ssp_ir.layout import CAPTIONS, DEGRADED, RealLayout, enlarged, factor_of
+from restora.training.ssp_ir.layout import CAPTIONS, DEGRADED, RealLayout
 from restora.training.ssp_ir.recipe import SSPIRRecipe
 
 FROM_FILES = "file"  # sspir.captioner: the texts of the layout
@@ -65,7 +67,7 @@ class GivenPairs(PairStore):
             with room(path, (clean.size_bytes,), np.uint8) as data:
                 made = clean.like(data)
                 for number, factor in enumerate(factors):
-                    made[number][:] = enlarged(degraded[number], factor)
+                    made[number][:] = enlarge_bytes(degraded[number], factor)
             if path is None:
                 return made
         return clean.like(np.memmap(path, np.uint8, "r"))
@@ -156,7 +158,7 @@ def read_pairs(layout: RealLayout) -> Iterator[tuple[Bytes, Bytes]]:
     """
     for pair in layout.pairs():
         clean, degraded = read_photo(pair.clean), read_photo(pair.degraded)
-        yield clean, enlarged(degraded, factor_of(clean.shape, degraded.shape, pair))
+        yield clean, enlarge_bytes(degraded, factor_of(clean.shape, degraded.shape, pair))
 
 
 def _find(places: dict[Path, int], path: Path, layout: RealLayout) -> int:

@@ -12,25 +12,17 @@ order of a listing, and a degraded picture may be smaller by a whole factor, as 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from restora.errors import InputError
-from restora.images import Picture
-from restora.images.enlarge import FACTORS, enlarge
 from restora.images.pairs import NAMES_TOLD, Pair, pair_by_stem
 
-__all__ = ["CAPTIONS", "CLEAN", "DEGRADED", "RealLayout", "enlarged", "factor_of"]
+__all__ = ["CAPTIONS", "CLEAN", "DEGRADED", "RealLayout"]
 
 CLEAN = "gt"
 DEGRADED = "sr_bicubic"
 CAPTIONS = ("gt_llm_caption", "llm_caption")
-
-Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -95,34 +87,3 @@ class RealLayout:
                 f"{folder}: captions of {len(lacking)} of {len(pairs)} clean pictures are missing: "
                 f"{told}. Write them, or name another captioner as sspir.captioner."
             )
-
-
-def factor_of(clean: Sequence[int], degraded: Sequence[int], pair: Pair) -> int:
-    """How many times as large the clean picture of a pair is, 1-4.
-
-    Args:
-        clean: Its shape, (H, W, 3).
-        degraded: That of the degraded picture, (h, w, 3).
-        pair: Their files, for the message.
-
-    Raises:
-        InputError: It is so by no whole factor up to 4.
-    """
-    (height, width), (low, narrow) = clean[:2], degraded[:2]
-    for factor in FACTORS:
-        if (height, width) == (low * factor, narrow * factor):
-            return factor
-    raise InputError(
-        f"{pair.degraded} has {narrow}×{low} pixels and {pair.clean} {width}×{height}; the clean "
-        f"picture of a pair is as large or {FACTORS[1]} to {FACTORS[-1]} times."
-    )
-
-
-def enlarged(pixels: Bytes, factor: int) -> Bytes:
-    """A picture (h, w, 3), ``factor`` times as large, as ``--upscale`` enlarges."""
-    if factor == 1:
-        return pixels
-    small = Picture(pixels=pixels.astype(np.float32) / np.float32(255), space="rgb")
-    large = enlarge(small, factor, max_pixels=pixels.size * factor**2)
-    made: Bytes = np.rint(large.pixels * 255).astype(np.uint8)
-    return made

@@ -13,15 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from restora.degradations.by_task import REAL
 from restora.degradations.real_world import degrade_real
+from restora.degradations.real_world.drawing import SCALES
 from restora.errors import InputError
 from restora.training.data import to_unit
 from restora.training.sr_diff.store import PairStore
 from restora.training.ssp_ir.recipe import SSPIRRecipe
 
-REAL = "real"
 LIGHT_SHARE = 0.5  # of mixed damage
-SCALES = (1, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,8 @@ class RealPairs:
         words = np.where(said[:, None, None], given, self._no_text).astype(np.float32)
         if self._recipe.network.null_text == "zeros":
             return words
-        # A pretrained base has never met padding of zeros: only as much as the longest needs.
-        used: NDArray[np.float32] = words[:, : np.flatnonzero(words.any(axis=(0, 2)))[-1] + 1]
-        return used
+        # A pretrained base has never met padding of zeros.
+        return with_nothing_behind(words, self._no_text)
 
     def _tokens(self, numbers: Sequence[int], variants: Sequence[int]) -> NDArray[np.float32]:
         config = self._recipe.network
@@ -145,6 +144,31 @@ class RealPairs:
             return crop[:, ::-1] if mirrored else crop
 
         return cut(clean), cut(degraded)
+
+
+def with_nothing_behind(
+    texts: NDArray[np.float32], no_text: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Texts (B, L, D) without padding of zeros: as short as the longest allows.
+
+    What is behind a shorter one are windows of nothing, which is what its encoder makes of padding.
+
+    Args:
+        texts: Zeros behind the end.
+        no_text: (L, D), that of an empty text, a window with its marks; zeros behind it too.
+    """
+    ends = [_length(text) for text in texts]
+    window = no_text[1 : max(2, _length(no_text) - 1)]
+    padded = texts[:, : max(ends)].copy()
+    for text, end in zip(padded, ends, strict=True):
+        if end < len(text):
+            text[end:] = window[np.arange(end - 1, len(text) - 1) % len(window)]
+    return padded
+
+
+def _length(text: NDArray[np.float32]) -> int:
+    """Tokens of a text (L, D) before its padding of zeros."""
+    return int(np.flatnonzero(text.any(axis=1))[-1]) + 1
 
 
 def _planes(pixels: NDArray[np.uint8], device: str) -> Tensor:

@@ -41,14 +41,19 @@ class SSPIRSection(Section):
     )
     damage: Literal["mixed", "published"] = Field(
         "mixed",
-        description="published: the full pipeline down to a quarter of the size; mixed: that, a "
-        "lighter one, and down to a half or not at all",
+        description="fresh: of the patches; published: the full pipeline down to a quarter of the "
+        "size; mixed: that, a lighter one, and down to a half or not at all, as copies always are",
     )
     caption_drop: Share = Field(0.5, description="restore: share of pictures without a caption")
     image_drop: Share = Field(
         0.1,
         description="restore: share without image tokens; published: none; ours, so that "
         "guidance can steer both",
+    )
+    still_share: Share = Field(
+        0.0,
+        description="restore: share of pictures that are as a walk of temperature 0 begins: at the "
+        "last timestep, without noise; ours",
     )
     as_seen: bool = Field(
         False,
@@ -64,7 +69,8 @@ class SSPIRSection(Section):
     )
     late_share: Share = Field(
         0.0,
-        description="restore: share of pictures whose timestep is in the last three tenths; ours",
+        description="restore: share of pictures whose timestep is drawn from the last three "
+        "tenths, while others' may be any; ours",
     )
 
 
@@ -87,6 +93,8 @@ class SSPIRRecipe(Recipe):
         multiple_px = self.network.multiple_px
         if self.data.patch_px % multiple_px:
             raise ValueError(f"data.patch_px is a multiple of {multiple_px} for this network")
+        if self.sspir.still_share and self.network.predicts != "clean":
+            raise ValueError("sspir.still_share is for a network that predicts clean")
         if self.sspir.as_seen and not self.network.prior.codec.linear:
             raise ValueError("sspir.as_seen needs a codec with a linear map")
         return self

@@ -66,8 +66,13 @@ class RestoreTask(PlainStage):
         config = self.network.config
         time = draw_steps(batch.dice, config.start_step + 1, late=section.late_share) - 1
         noise = torch.randn_like(latent)
+        still = torch.rand(len(latent), device=latent.device) < section.still_share
+        time = torch.where(still, config.start_step, time)
+        still = still[:, None, None, None]
+        noise = noise * ~still
         signal, strength = (s[time][:, None, None, None] for s in (self._signal, self._noise))
-        state = signal * latent + strength * noise
+        # Without noise over it the clean latent, however faint, would be read off.
+        state = signal * torch.where(still, anchor, latent) + strength * noise
         with autocast:
             image = self.network.refiner(batch.tokens) * batch.keep_image[:, None, None]
             told = self._predict(state, anchor, time, made.features, batch.text, image)
@@ -92,11 +97,13 @@ class RestoreTask(PlainStage):
 
     @torch.no_grad()
     def _latents(self, batch: RealBatch, processed: Tensor) -> tuple[Tensor, Tensor]:
-        """Those (B, c, h, w) of the clean pictures and of what a walk starts from."""
+        """Those (B, c, h, w) of the clean pictures and, if it is residual, of a walk's start."""
         codec, config = self.network.codec, self.network.config
         mean, spread = codec.moments(batch.clean)
         # The published latent is a sample; that of a codec without noise is its mean.
         drawn = mean if config.prior.codec.linear else mean + spread * torch.randn_like(mean)
+        if not config.residual:  # nothing looks at it, and a large codec takes its time
+            return drawn, torch.zeros_like(drawn)
         return drawn, codec.encode(self.network.start_of(batch.degraded, processed))
 
     def monitor(self, network: SSPIR, pairs: Pairs) -> dict[str, float]:  # noqa: ARG002

@@ -10,13 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from restora.degradations.by_task import REAL
 from restora.networks.catalogue import Network
 from restora.networks.ssp_ir.network import SSPIR
 from restora.training.data import PhotoStore
 from restora.training.sodiff.words import Describer, Words, read_words
 from restora.training.sr_diff.store import PairStore, token_maker
 from restora.training.ssp_ir.given import GivenPairs, captioner_of, find_layout
-from restora.training.ssp_ir.pairs import REAL, RealPairs
+from restora.training.ssp_ir.pairs import RealPairs, with_nothing_behind
 from restora.training.ssp_ir.processor_task import ProcessorTask
 from restora.training.ssp_ir.recipe import SSPIRRecipe
 from restora.training.ssp_ir.restore_task import RestoreTask
@@ -77,7 +78,8 @@ def _no_words(recipe: SSPIRRecipe, device: str) -> Tensor:
     describer = Describer(
         "empty", config.text_encoder, max_tokens=config.text_tokens, device=device
     )
-    return torch.from_numpy(describer.encode([""])[0][0])
+    found = describer.encode([""])[0]
+    return torch.from_numpy(with_nothing_behind(found, found[0])[0])
 
 
 def _store(recipe: SSPIRRecipe, photos: PhotoStore, device: str) -> PairStore:

@@ -157,7 +157,7 @@ def restore(
     generator = torch.Generator().manual_seed(0)
 
     def draw(_number: int) -> Tensor:
-        return torch.randn(anchor.shape, generator=generator).to(anchor)
+        return config.temperature * torch.randn(anchor.shape, generator=generator).to(anchor)
 
     def predict(state: Tensor, t: int) -> Tensor:
         time = torch.full((count,), t, device=state.device)
