@@ -43,6 +43,11 @@ REAL = (
 )
 WORDS_ON = "realsr_dog"
 WORDS = ("a dog with long fur", "a brick wall")
+WORDS_BY: dict[str, dict[str, float]] = {
+    "as shipped": {},
+    "guidance 3": {"text_guidance": 3.0},
+    "10 steps, noise, guidance 3": {"text_guidance": 3.0, "steps": 10, "temperature": 1.0},
+}
 AMPLIFIED = 16
 DAMAGE_SEED = 70
 SETTINGS = {"1_light": "x1 light", "2_full": "x2 full", "4_full": "x4 full"}
@@ -100,12 +105,8 @@ def draw_captions(restorer: Restorer, data: Path, model: str) -> None:
     """One picture by two captions, as shipped and with guidance, and how far these are apart."""
     before = photo(data, WORDS_ON)
     cells: list[tuple[str, np.ndarray]] = []
-    for guidance in (None, 3.0):
-        found = [
-            restored(restorer, before, model=model, prompt=words, text_guidance=guidance)
-            for words in WORDS
-        ]
-        told = "as shipped" if guidance is None else f"text guidance {guidance:g}"
+    for told, wishes in WORDS_BY.items():
+        found = [restored(restorer, before, model=model, prompt=words, **wishes) for words in WORDS]
         cells += [(f"{told}: {w}", square(p)) for w, p in zip(WORDS, found, strict=True)]
         apart = (found[0].astype(np.float32) - found[1]) * AMPLIFIED + 128
         shown = np.rint(apart.clip(0, 255)).astype(np.uint8)
