@@ -318,6 +318,22 @@ def to_unit(pixels: Tensor) -> Tensor:
     return pixels.float().div(255).contiguous(memory_format=torch.channels_last)
 
 
+def cut_alike(
+    rng: np.random.Generator, pictures: Sequence[NDArray[np.uint8]], side_px: int
+) -> list[NDArray[np.uint8]]:
+    """The same square of pictures (H, W, C) of one size, turned and mirrored alike, at random."""
+    y, x = (int(rng.integers(length - side_px + 1)) for length in pictures[0].shape[:2])
+    turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
+    turned = [np.rot90(p[y : y + side_px, x : x + side_px], turns) for p in pictures]
+    return [p[:, ::-1] if mirrored else p for p in turned]
+
+
+def planes_of(pixels: NDArray[np.uint8], device: str) -> Tensor:
+    """(B, P, P, 3) bytes to (B, 3, P, P), 0-1."""
+    there = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
+    return to_unit(there.permute(0, 3, 1, 2))
+
+
 def _luma(pixels: NDArray[np.uint8], *, full_range: bool) -> NDArray[np.uint8]:
     """RGB (H, W, 3) to luma: JFIF's 0-255, or BT.601 studio range 16-235 as test sets use."""
     luma = (jfif_luma if full_range else bt601_luma)(pixels.astype(np.float64))

@@ -78,7 +78,8 @@ def priors(
             model=Path(weight).name,
             side_px=side,
             notes=(
-                f"The middle of each picture, {side} px to a side at most; {network.steps} steps, "
+                f"The middle of each picture, {side} px to a side at most; {network.steps} "
+                f"step{'s' if network.steps > 1 else ''}, "
                 f"one sample; captions by {caption_model}.",
                 *missing,
             ),

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from restora.errors import InputError
 from restora.networks.sr_diff.tasks import Task
-from restora.training.data import to_unit
+from restora.training.data import cut_alike, planes_of
 from restora.training.sr_diff.recipe import SRDiffRecipe
 from restora.training.sr_diff.sources import Having, PairSource
 
@@ -78,13 +78,16 @@ class CropPairs:
         named = [store.tasks[task] for task in tasks]
         numbers = self._having.redraw(rng, numbers, named)
         chosen = list(zip(numbers, named, variants, strict=True))
-        pairs = [self._cut(rng, number, task, variant, side) for number, task, variant in chosen]
+        pairs = [
+            cut_alike(rng, (store.clean(number), store.degraded(number, task, variant)), side)
+            for number, task, variant in chosen
+        ]
         clean, degraded = (np.stack(part) for part in zip(*pairs, strict=True))
         tokens = self._tokens(chosen)
         keep = rng.random(count) >= recipe.srdiff.context_drop
         return PairBatch(
-            clean=_planes(clean, device),
-            degraded=_planes(degraded, device),
+            clean=planes_of(clean, device),
+            degraded=planes_of(degraded, device),
             task=torch.from_numpy(tasks).to(device),
             tokens=torch.from_numpy(tokens).to(device).float(),
             keep=torch.from_numpy(keep).to(device),
@@ -98,24 +101,3 @@ class CropPairs:
         if config.context == "oracle-gt":
             return np.stack([store.clean_tokens(number) for number, _, _ in chosen])
         return np.stack([store.tokens(*each) for each in chosen])
-
-    def _cut(
-        self, rng: np.random.Generator, number: int, task: Task, variant: int, side: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """The same square of both, turned and mirrored alike."""
-        clean = self._store.clean(number)
-        degraded = self._store.degraded(number, task, variant)
-        y, x = (int(rng.integers(length - side + 1)) for length in clean.shape[:2])
-        turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
-
-        def cut(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-            crop = np.rot90(picture[y : y + side, x : x + side], turns)
-            return crop[:, ::-1] if mirrored else crop
-
-        return cut(clean), cut(degraded)
-
-
-def _planes(pixels: NDArray[np.uint8], device: str) -> Tensor:
-    """(B, P, P, 3) bytes to (B, 3, P, P), 0-1."""
-    there = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
-    return to_unit(there.permute(0, 3, 1, 2))

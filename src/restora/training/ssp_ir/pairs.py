@@ -17,7 +17,7 @@ from restora.degradations.by_task import REAL
 from restora.degradations.real_world import degrade_real
 from restora.degradations.real_world.drawing import SCALES
 from restora.errors import InputError
-from restora.training.data import to_unit
+from restora.training.data import cut_alike, planes_of
 from restora.training.sr_diff.store import PairStore
 from restora.training.ssp_ir.recipe import SSPIRRecipe
 
@@ -81,10 +81,10 @@ class RealPairs:
         numbers = [self._usable[n] for n in rng.integers(len(self._usable), size=count)]
         variants = rng.integers(store.variants, size=count).tolist()
         cut = [
-            self._cut(rng, number, variant, side)
+            cut_alike(rng, (store.clean(number), store.degraded(number, REAL, variant)), side)
             for number, variant in zip(numbers, variants, strict=True)
         ]
-        clean, degraded = (_planes(np.stack(part), device) for part in zip(*cut, strict=True))
+        clean, degraded = (planes_of(np.stack(part), device) for part in zip(*cut, strict=True))
         if section.fresh:
             degraded = self._damage(clean, rng)
         said = rng.random(count) >= section.caption_drop
@@ -130,21 +130,6 @@ class RealPairs:
         chosen = zip(numbers, variants, strict=True)
         return np.stack([self._store.tokens(n, REAL, v) for n, v in chosen]).astype(np.float32)
 
-    def _cut(
-        self, rng: np.random.Generator, number: int, variant: int, side: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """The same square of both, turned and mirrored alike."""
-        clean = self._store.clean(number)
-        degraded = self._store.degraded(number, REAL, variant)
-        y, x = (int(rng.integers(length - side + 1)) for length in clean.shape[:2])
-        turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
-
-        def cut(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-            crop = np.rot90(picture[y : y + side, x : x + side], turns)
-            return crop[:, ::-1] if mirrored else crop
-
-        return cut(clean), cut(degraded)
-
 
 def with_nothing_behind(
     texts: NDArray[np.float32], no_text: NDArray[np.float32]
@@ -169,9 +154,3 @@ def with_nothing_behind(
 def _length(text: NDArray[np.float32]) -> int:
     """Tokens of a text (L, D) before its padding of zeros."""
     return int(np.flatnonzero(text.any(axis=1))[-1]) + 1
-
-
-def _planes(pixels: NDArray[np.uint8], device: str) -> Tensor:
-    """(B, P, P, 3) bytes to (B, 3, P, P), 0-1."""
-    there = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
-    return to_unit(there.permute(0, 3, 1, 2))
