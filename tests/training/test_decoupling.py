@@ -215,7 +215,7 @@ def test_recipes_know_their_keys():
             {"name": "x", "method": "dagn", "network": {}, "decoupling": {"adversarial_wait": 1}},
             name="x",
         )
-    with pytest.raises(RecipeError, match="fbcnn, dagn, sodiff, sr-diff, not 'dagm'"):
+    with pytest.raises(RecipeError, match="fbcnn, dagn, sodiff, sr-diff, ssp-ir, not 'dagm'"):
         parse_recipe({"name": "x", "method": "dagm", "network": {}}, name="x")
     with pytest.raises(RecipeError, match=r"data\.batch is 2 or more"):
         parse_recipe({"name": "x", "method": "dagn", "network": {}, "data": {"batch": 1}}, name="x")
