@@ -19,40 +19,24 @@ from restora.engine.restorer import Restorer
 from restora.engine.tiles import lay_grid
 from restora.errors import WeightsError
 from restora.images import Picture
+from restora.networks.weight_files import read_weights, write_safetensors
+from restora.weights.registry import FOLDER
 
-pytestmark = pytest.mark.timeout(300)  # PyTorch's exporter works long
+NAME = "ssp-ir-compact"
+CARD = str(FOLDER / f"{NAME}.json")
 
 
 @pytest.fixture(scope="module")
-def card(small_ssp_ir, made_once):
-    from restora.semantics.lookup import load_image_encoder, load_text_encoder
-    from restora.training.checkpoint import Checkpoint
-    from restora.training.export import export_weight
-    from restora.training.recipe import parse_recipe
-
-    def make(folder):
-        raw = {
-            "name": "tiny", "method": "ssp-ir", "network": small_ssp_ir.config.model_dump(),
-            "sspir": {"stage": "restore"},
-        }  # fmt: skip
-        state = small_ssp_ir.state_dict()
-        encoders = {
-            "image encoder": load_image_encoder("lite0").fingerprint(),
-            "text encoder": load_text_encoder("minilm", max_tokens=16).fingerprint(),
-        }
-        recipe = parse_recipe(raw, name="tiny")
-        run = Checkpoint(recipe, 1, 1.0, (), state, state, {}, encoders=encoders)
-        export_weight(run, folder, title="t", data="d", device="c", overlap_px=64)
-
-    return str(made_once("ssp-ir-card", make) / "tiny.json")
+def loaded():
+    return read_weights(Path(CARD))
 
 
-def test_the_backends_agree(card, small_ssp_ir, pixels):
-    light = open_backend(card, device="cpu", threads=1, precision="float")
+def test_the_backends_agree(loaded, pixels):
+    light = open_backend(NAME, device="cpu", threads=1, precision="float")
     assert isinstance(light, SspIrOrtBackend)
-    full = SspIrTorchBackend(small_ssp_ir.config, small_ssp_ir.state_dict())
-    tiles = np.stack([pixels(48, 64, seed=0), pixels(48, 64, seed=1)])
-    grid = lay_grid(48, 64, tile_px=128, overlap_px=16)
+    full = SspIrTorchBackend(loaded.config, loaded.weights)
+    tiles = np.stack([pixels(64, 64, seed=0), pixels(64, 64, seed=1)])
+    grid = lay_grid(64, 64, tile_px=128, overlap_px=16, grid_px=64)
     draw = NoiseField(3, grid).of([(0, 0), (0, 0)])
     for whole in (None, np.concatenate(list(tiles))):
         for asked in (
@@ -68,23 +52,25 @@ def test_the_backends_agree(card, small_ssp_ir, pixels):
             assert np.abs(expected - full.decode(b, 50.0)).max() < 1e-3
 
 
-def test_the_card_is_as_good_as_the_file(card, ssp_ir_file, pixels):
+def test_the_card_is_as_good_as_the_file(loaded, pixels, tmp_path):
+    file = tmp_path / "a.safetensors"
+    write_safetensors(file, loaded.config, loaded.weights)
     restorer, picture = Restorer(threads=1), Picture(pixels=pixels(37, 53), space="rgb")
     made = [
         restorer.run(picture, restorer.plan(picture, None, Wishes(model=model, task="real")))
-        for model in (card, ssp_ir_file())
+        for model in (CARD, str(file))
     ]
     assert np.abs(made[0].pixels - made[1].pixels).max() < 2e-3
-    facts = weight_facts(card)
-    assert (facts.tasks, facts.steps, facts.most_steps) == (("real",), 4, 1000)
-    assert (facts.torch, facts.overlap_px, facts.multiple_px) == (False, 64, 16)
+    facts = weight_facts(NAME)
+    assert (facts.tasks, facts.steps, facts.most_steps) == (("real",), 1, 1000)
+    assert (facts.torch, facts.overlap_px, facts.multiple_px) == (False, 128, 64)
 
 
-def test_the_light_install_can_do_it(card, photo, tmp_path):
+def test_the_light_install_can_do_it(photo, tmp_path):
     Image.fromarray(photo(37, 53)).save(tmp_path / "a.png")
     code = (
         "import sys, restora\n"
-        f"r = restora.restore({str(tmp_path / 'a.png')!r}, task='real', model={card!r}, steps=1)\n"
+        f"r = restora.restore({str(tmp_path / 'a.png')!r}, task='real', steps=2)\n"
         "assert r.plan.captioner == 'tags' and r.plan.prompt\n"
         "assert not {'torch', 'onnx', 'transformers', 'diffusers'} & set(sys.modules)"
     )
@@ -92,14 +78,14 @@ def test_the_light_install_can_do_it(card, photo, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_card_is_checked(card, tmp_path):
-    told = json.loads(Path(card).read_text())
-    path = tmp_path / "tiny.json"
+def test_a_card_is_checked(tmp_path):
+    told = json.loads(Path(CARD).read_text())
+    path = tmp_path / f"{NAME}.json"
     for part in told["files"]:
-        (tmp_path / f"tiny.{part}.onnx").symlink_to(Path(card).with_name(f"tiny.{part}.onnx"))
+        (tmp_path / f"{NAME}.{part}.onnx").symlink_to(FOLDER / f"{NAME}.{part}.onnx")
     for changes, message in (
         ({"encoders": {"image encoder": "lite0-other"}}, "taught with the image encoder lite0-ot"),
-        ({"training": told["training"] | {"recipe": {}}}, "The card of tiny describes no SSP-IR"),
+        ({"training": told["training"] | {"recipe": {}}}, f"The card of {NAME} describes no"),
     ):
         path.write_text(json.dumps(told | changes))
         with pytest.raises(WeightsError, match=message):
