@@ -14,15 +14,13 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import re
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from measured_tables import fill_tables
 from PIL import Image
 
 from restora.degradations.by_task import degrade
@@ -191,35 +189,6 @@ def scored(rows: Sequence[dict[str, float]], keys: Iterable[str]) -> int:
     return sum(any(key in row for key in keys) for row in rows)
 
 
-def fill_tables() -> None:
-    """Copy each measured table between its markers; one that was not measured stays as it is."""
-    page = HERE / "sr-diff.md"
-    text = page.read_text()
-    for slug in re.findall(r"<!-- table: (\S+) -->", text):
-        report = HERE / "benchmarks" / f"{slug}.json"
-        if not report.exists():
-            print(f"{slug} was not measured: make_benchmarks.py {slug}")
-            continue
-        shown = subprocess.run(
-            [
-                *(sys.executable, "-m", "restora.cli.main"),
-                *("bench", "show", str(report), "--markdown"),
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        ).stdout
-        table = re.split(r"\n(?=\*\*)", shown)[0].strip()  # the first; benchmarks.md has them all
-        pattern = rf"(<!-- table: {re.escape(slug)} -->\n).*?(<!-- /table -->)"
-        text = re.sub(
-            pattern,
-            lambda found, table=table: f"{found[1]}{table}\n{found[2]}",
-            text,
-            flags=re.DOTALL,
-        )
-    page.write_text(text)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("testsets"), help="the test sets")
@@ -238,7 +207,7 @@ def main() -> None:
     if arguments.runs:
         draw_curves(arguments.runs)
     if arguments.tables:
-        fill_tables()
+        fill_tables(HERE / "sr-diff.md")
 
 
 if __name__ == "__main__":

@@ -14,15 +14,13 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import re
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from measured_tables import fill_tables
 from PIL import Image
 
 from restora.engine.plan import Wishes
@@ -205,39 +203,6 @@ def draw_curves(runs: Sequence[Path]) -> None:
         figure.savefig(HERE / "ssp-ir-curves.svg", metadata={"Date": None, "Creator": None})
 
 
-def fill_tables() -> None:
-    """Copy each measured table between its markers; one that was not measured stays as it is.
-
-    A marker is the name of a report, and after a colon which of its tables, 1 unless told.
-    """
-    page = HERE / "ssp-ir.md"
-    text = page.read_text()
-    for marker in re.findall(r"<!-- table: (\S+) -->", text):
-        slug, _, number = marker.partition(":")
-        report = HERE / "benchmarks" / f"{slug}.json"
-        if not report.exists():
-            print(f"{slug} was not measured: make_benchmarks.py {slug}")
-            continue
-        shown = subprocess.run(
-            [
-                *(sys.executable, "-m", "restora.cli.main"),
-                *("bench", "show", str(report), "--markdown"),
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        ).stdout
-        table = re.split(r"\n(?=\*\*)", shown)[int(number or 1) - 1].strip()
-        pattern = rf"(<!-- table: {re.escape(marker)} -->\n).*?(<!-- /table -->)"
-        text = re.sub(
-            pattern,
-            lambda found, table=table: f"{found[1]}{table}\n{found[2]}",
-            text,
-            flags=re.DOTALL,
-        )
-    page.write_text(text)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("testsets"), help="the test sets")
@@ -256,7 +221,7 @@ def main() -> None:
     if arguments.runs:
         draw_curves(arguments.runs)
     if arguments.tables:
-        fill_tables()
+        fill_tables(HERE / "ssp-ir.md")
 
 
 if __name__ == "__main__":

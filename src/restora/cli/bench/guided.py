@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from restora.cli.bench.loaded import read_loaded
 
 if TYPE_CHECKING:
     from restora.networks.sr_diff.tasks import Task
@@ -25,24 +26,11 @@ def read_network(weight: str) -> Loaded:
         UsageError: It is no SR-Diff.
         WeightsError: It cannot be read.
     """
-    from restora._optional import require
-    from restora.engine.models import resolve_model
     from restora.errors import UsageError
 
-    require("torch", extra="diffusion")
+    loaded = read_loaded(weight)
     from restora.networks.sr_diff.config import SRDiffConfig
-    from restora.networks.weight_files import Loaded, read_weights
-    from restora.weights.registry import FOLDER
 
-    path = Path(weight)
-    if path.suffix == ".pt":
-        from restora.training.checkpoint import load_checkpoint
-
-        found = load_checkpoint(path)
-        loaded = Loaded(found.recipe.network, found.average, "safetensors")
-    else:
-        name = resolve_model(weight).weights[0]
-        loaded = read_weights(path if path.suffix else FOLDER / f"{name}.json")
     if not isinstance(loaded.config, SRDiffConfig):
         raise UsageError(f"{weight} is no SR-Diff, and has no context.")
     return loaded

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from restora.cli.bench.loaded import read_loaded
 
 if TYPE_CHECKING:
     from restora.evaluation.real_world_priors import Part
@@ -25,24 +26,11 @@ def read_ssp_ir(weight: str) -> Loaded:
         UsageError: It is no SSP-IR.
         WeightsError: It cannot be read.
     """
-    from restora._optional import require
-    from restora.engine.models import resolve_model
     from restora.errors import UsageError
 
-    require("torch", extra="diffusion")
+    loaded = read_loaded(weight)
     from restora.networks.ssp_ir.config import SSPIRConfig
-    from restora.networks.weight_files import Loaded, read_weights
-    from restora.weights.registry import FOLDER
 
-    path = Path(weight)
-    if path.suffix == ".pt":
-        from restora.training.checkpoint import load_checkpoint
-
-        found = load_checkpoint(path)
-        loaded = Loaded(found.recipe.network, found.average, "safetensors")
-    else:
-        name = weight if path.suffix else resolve_model(weight).weights[0]
-        loaded = read_weights(path if path.suffix else FOLDER / f"{name}.json")
     if not isinstance(loaded.config, SSPIRConfig):
         raise UsageError(f"{weight} is no SSP-IR, and has none of its priors.")
     return loaded
