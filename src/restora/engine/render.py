@@ -43,7 +43,8 @@ def render(
             of the whole is still told of the picture.
         memory: Where encoded tiles are kept and found again; None keeps none. Tiles depend on
             nothing in a plan but ``tile_px``, ``ensemble``, ``precision``, ``seed``, ``task``,
-            ``steps`` and ``samples``, and on words, guidance and sampler where there are any.
+            ``steps`` and ``samples``, and on words, guidance, sampler and temperature where
+            there are any.
         batch: Tiles a network gets at once.
         progress: Called with (tiles done, tiles in all).
     """
