@@ -6,13 +6,14 @@ import json as json_module
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from restora.errors import RestoraError, WeightsError
 
 if TYPE_CHECKING:
+    from restora.engine.inspected import Inspected
     from restora.engine.judge import Judgement
     from restora.images import Picture
 
@@ -47,15 +48,15 @@ def inspect(
     for file in files:
         try:
             data = read_file(file)
-            told, rows = _told(data, name=str(file), history=history, look=look)
+            found = _told(data, name=str(file), history=history, look=look)
         except RestoraError as error:
             typer.echo(f"restora: {error}", err=True)
             failed = True
             continue
         if json:
-            typer.echo(json_module.dumps(told))
+            typer.echo(json_module.dumps(found.told))
         else:
-            _print_lines(str(file), rows)
+            _print_lines(str(file), found.rows)
     if failed:
         raise typer.Exit(1)
 
@@ -63,14 +64,13 @@ def inspect(
 Look = Callable[["Picture"], "Judgement | None"]
 
 
-def _told(
-    data: bytes, *, name: str, history: bool, look: Look
-) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """What is told of a file: for programs, and for people.
+def _told(data: bytes, *, name: str, history: bool, look: Look) -> Inspected:
+    """What is told of a file.
 
     Raises:
         InputError: It is no picture, or one so damaged that nothing can be told.
     """
+    from restora.engine.inspected import inspected_jpeg, inspected_picture
     from restora.images import read_bytes
     from restora.jpeg import inspect as inspect_bytes
     from restora.jpeg.sniff import READABLE, sniff
@@ -78,43 +78,12 @@ def _told(
     kind = sniff(data)
     if kind in READABLE and kind != "JPEG":
         picture = read_bytes(data, name=name)
-        told: dict[str, Any] = {
-            "file_size_bytes": len(data),
-            "width_px": picture.width_px,
-            "height_px": picture.height_px,
-            "format": kind,
-            "remarks": list(picture.notes),
-        }
-        rows = [
-            ("Size", f"{picture.width_px} × {picture.height_px} pixels"),
-            ("Format", f"{READABLE[kind]}: no JPEG, so nothing tells how it was saved"),
-            *(("Remark", note) for note in picture.notes),
-        ]
-        judgement = look(picture)
-    else:
-        facts = inspect_bytes(data, name=name, history=history)
-        told, rows, judgement = facts.model_dump(mode="json"), facts.rows(), None
-        if look is not _unjudged and facts.enough_data and not facts.truncated:
-            with suppress(RestoraError):  # its facts are told all the same
-                judgement = look(read_bytes(data, name=name, max_pixels=MOST_PIXELS))
-    told["task"] = None
-    if judgement is not None:
-        told["task"] = {
-            "name": judgement.task,
-            "confidence": round(judgement.confidence, 4),
-            "shares": {task: round(share, 4) for task, share in judgement.shares.items()},
-        }
-        rows = [*rows, ("Seems to need", _need(judgement, jpeg=kind == "JPEG"))]
-    return told, rows
-
-
-def _need(judgement: Judgement, *, jpeg: bool) -> str:
-    if judgement.task is not None:
-        return f"{judgement.task} ({100 * judgement.confidence:.0f} % sure)"
-    perhaps = judgement.perhaps
-    if perhaps is not None:
-        return f"perhaps {perhaps} ({100 * judgement.shares[perhaps]:.0f} % sure)"
-    return "nothing besides JPEG repair" if jpeg else "nothing"
+        return inspected_picture(picture, kind, len(data), look(picture))
+    facts, judgement = inspect_bytes(data, name=name, history=history), None
+    if look is not _unjudged and facts.enough_data and not facts.truncated:
+        with suppress(RestoraError):  # its facts are told all the same
+            judgement = look(read_bytes(data, name=name, max_pixels=MOST_PIXELS))
+    return inspected_jpeg(facts, judgement)
 
 
 def _judge_of(weight: str) -> Look:
@@ -131,7 +100,7 @@ def _unjudged(picture: Picture) -> Judgement | None:  # noqa: ARG001
     return None
 
 
-def _print_lines(title: str, rows: list[tuple[str, str]]) -> None:
+def _print_lines(title: str, rows: tuple[tuple[str, str], ...]) -> None:
     # Plain text: names and comments are strangers' words, which Rich would read as markup.
     width = max(len(label) for label, _ in rows)
     typer.echo(title)

@@ -14,6 +14,7 @@ from restora.cli.export import export
 from restora.cli.inspect import inspect
 from restora.cli.models import models
 from restora.cli.restore import restore
+from restora.cli.serve import serve
 from restora.cli.train import train
 
 app = typer.Typer(
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: no import of rich, and it reads well in a log
 )
-for verb in (restore, compare, inspect, models, train, export):
+for verb in (restore, serve, compare, inspect, models, train, export):
     app.command()(verb)
 app.add_typer(bench)
 app.add_typer(data)

@@ -115,26 +115,32 @@ class Restorer:
 
     def session(
         self,
-        source: str | Path | bytes,
+        source: str | Path | bytes | Opened,
         wishes: Wishes | None = None,
         *,
         name: str = "picture",
         max_pixels: int | None = None,
+        remember: bool = True,
     ) -> Session:
         """Open one file to try settings on: the slow half of the work is done once.
 
         Args:
-            source, wishes, name, max_pixels: As for :meth:`restore`.
+            source: A path, the bytes of a file, or what :meth:`open` made of either.
+            wishes, name, max_pixels: As for :meth:`restore`.
+            remember: Keep what is encoded; without, each setting costs everything anew.
 
         Raises:
             InputError: The file cannot be used.
             UsageError: A wish makes no sense.
         """
         wishes = (wishes or Wishes()).checked()
-        history = wishes.task not in SAMPLED  # those never ask for it
-        opened = self.open(source, name=name, max_pixels=max_pixels, history=history)
-        opened = _enlarged(opened, wishes.upscale, max_pixels)
-        return Session(self, opened, wishes, name=_path_of(source))
+        path = None
+        if not isinstance(source, Opened):
+            path = _path_of(source)
+            history = wishes.task not in SAMPLED  # those never ask for it
+            source = self.open(source, name=name, max_pixels=max_pixels, history=history)
+        opened = _enlarged(source, wishes.upscale, max_pixels)
+        return Session(self, opened, wishes, name=path, remember=remember)
 
     def open(
         self,

@@ -67,14 +67,20 @@ class Session:
     """
 
     def __init__(
-        self, restorer: Restorer, opened: Opened, wishes: Wishes, *, name: str | None = None
+        self,
+        restorer: Restorer,
+        opened: Opened,
+        wishes: Wishes,
+        *,
+        name: str | None = None,
+        remember: bool = True,
     ) -> None:
         """Made by :meth:`Restorer.session`; ``name`` is the picture's path, if it has one."""
         self._restorer = restorer
         self._opened = opened
         self._wishes = wishes
         self._name = name
-        self._memory: Memory = {}
+        self._memory: Memory | None = {} if remember else None
         self._seen: Seen | None = None
         self._plan = self._planned(wishes)
         self._told = self._plan.prompt  # what the memory was told
@@ -130,7 +136,8 @@ class Session:
         if changes:
             plan = self._planned(changed(self._wishes, **changes))
         if plan.prompt != self._told:
-            self._memory.clear()
+            if self._memory is not None:
+                self._memory.clear()
             self._told = plan.prompt
         return self._restorer.finish(
             self._opened,

@@ -1,0 +1,69 @@
+"""Bytes and pixels in files without a name: nothing can find them, and nothing is left of them."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import Any
+
+import numpy as np
+
+from restora.images import Picture
+from restora.images.samples import floats, whole_numbers
+
+
+class Bytes:
+    """The bytes of a file, out of memory. They vanish with the object, however the process ends."""
+
+    def __init__(self, data: bytes) -> None:
+        """Write them."""
+        self._file = tempfile.TemporaryFile(prefix="restora-")  # noqa: SIM115 - it lives as long
+        self._file.write(data)
+        self._file.flush()
+        self.size = len(data)
+
+    def read(self) -> bytes:
+        """All of them."""
+        return bytes(np.memmap(self._file, np.uint8, "r")) if self.size else b""
+
+    def close(self) -> None:
+        """Give the room back."""
+        self._file.close()
+
+
+class Pixels:
+    """A picture whose pixels are out of memory.
+
+    Those that will be written with 8 bits are kept as such, in a quarter of the room: rounded once
+    or twice, whole numbers are the same.
+    """
+
+    def __init__(self, picture: Picture, *, bits: int | None) -> None:
+        """Write them.
+
+        Args:
+            picture: The picture.
+            bits: Depth it will be written with; None is its own.
+        """
+        # What becomes of inks, or of 16 bits in a format of 8, is computed from all there is.
+        whole = picture.space != "cmyk" and 16 not in (picture.bits, bits)
+        self._shape = picture.pixels.shape
+        self._dtype: Any = np.uint8 if whole else np.float32
+        kept = whole_numbers(picture.pixels, bits=8) if whole else picture.pixels
+        self._file = tempfile.TemporaryFile(prefix="restora-")  # noqa: SIM115 - it lives as long
+        np.ascontiguousarray(kept).tofile(self._file)
+        self._file.flush()
+        self.size = kept.nbytes
+        nothing = np.broadcast_to(np.float32(0), picture.pixels.shape)
+        self._empty = picture.with_pixels(nothing)  # takes no room
+
+    def picture(self) -> Picture:
+        """The picture, in memory again."""
+        kept = np.memmap(self._file, self._dtype, "r", shape=self._shape)
+        if self._dtype is np.float32:
+            return self._empty.with_pixels(np.array(kept))
+        pixels = floats(lambda top, bottom: kept[top:bottom], shape=self._shape, peak=255)
+        return self._empty.with_pixels(pixels)
+
+    def close(self) -> None:
+        """Give the room back."""
+        self._file.close()

@@ -1,0 +1,29 @@
+"""How much a server takes before it says no."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a server takes before it says no.
+
+    Attributes:
+        upload_bytes: Of one file.
+        pixels: Of one picture, enlarged if it shall be.
+        waiting: Pieces of work that may wait for their turn, behind the one that runs.
+        kept_pictures: Pictures that are kept at the same time.
+        kept_bytes: Bytes of files and results that lie on the disk for them.
+        kept_s: Seconds after which a picture nobody asks for is deleted.
+        dial_pixels: Pixels of all pictures whose encodings stay in memory, so that a turn of the
+            dial costs the decoder alone; about 110 bytes each.
+    """
+
+    upload_bytes: int = 64_000_000
+    pixels: int = 50_000_000
+    waiting: int = 32
+    kept_pictures: int = 500
+    kept_bytes: int = 8_000_000_000
+    kept_s: float = 1800
+    dial_pixels: int = 16_000_000

@@ -1,0 +1,99 @@
+"""Errors as answers: a status, and the sentence that the command would print (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from restora.apps.web.store import TooMany, Unknown
+from restora.apps.web.studio import NotYet
+from restora.apps.web.wire import Problem
+from restora.apps.web.work import Full
+from restora.errors import (
+    InputError,
+    MemoryLimit,
+    MissingExtra,
+    OutputError,
+    RestoraError,
+    UsageError,
+)
+
+RETRY_S = 2
+MEDIA = "application/problem+json"
+
+_STATUS: tuple[tuple[type[RestoraError], HTTPStatus], ...] = (
+    (Unknown, HTTPStatus.NOT_FOUND),
+    (NotYet, HTTPStatus.CONFLICT),
+    (Full, HTTPStatus.SERVICE_UNAVAILABLE),
+    (TooMany, HTTPStatus.TOO_MANY_REQUESTS),
+    (MemoryLimit, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (MissingExtra, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (OutputError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (UsageError, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
+
+
+class TooLarge(RestoraError):
+    """A body that is larger than a server takes."""
+
+
+def problem(status: int, detail: str) -> JSONResponse:
+    """An answer that says what went wrong."""
+    known = HTTPStatus(status)
+    told = Problem(title=known.phrase, status=status, detail=detail)
+    wait = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+    headers = {"Retry-After": str(RETRY_S)} if known in wait else {}
+    return JSONResponse(told.model_dump(), status, headers, media_type=MEDIA)
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of answers that tell what went wrong."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA: {"schema": schema}},
+        }
+        for status in statuses
+    }
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Turn every error into such an answer."""
+
+    @app.exception_handler(RestoraError)
+    async def _restora(_: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, TooLarge):
+            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
+        for kind, status in _STATUS:
+            if isinstance(error, kind):
+                return problem(status, str(error))
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def _request(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        found = [
+            f"{'.'.join(str(part) for part in each['loc'][1:]) or 'the body'}: {each['msg']}."
+            for each in error.errors()
+        ]
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, " ".join(found))
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        answer = problem(error.status_code, str(error.detail))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(MemoryError)
+    async def _memory(_: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
+        return problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "There is not enough memory for this picture."
+        )

@@ -1,0 +1,175 @@
+"""The pictures a server keeps for a while, and only for whoever knows their names."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Literal
+
+from restora.apps.web.disk import Bytes, Pixels
+from restora.apps.web.limits import Limits
+from restora.apps.web.wire import InspectedShape, Outcome, Settings
+from restora.errors import RestoraError
+
+State = Literal["none", "waiting", "working", "done", "failed", "stopped"]
+
+
+class Unknown(RestoraError):
+    """There is no such picture, or no longer."""
+
+
+class TooMany(RestoraError):
+    """No more pictures can be kept."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a file since it came in."""
+
+    name: str
+    format: str
+    width_px: int
+    height_px: int
+    browser_shows: bool
+    inspected: InspectedShape
+
+
+@dataclass(eq=False)
+class Asked:
+    """One restoration of a picture that was asked for, and how far it is.
+
+    The worker's thread writes it, everybody else reads; each field changes by itself.
+    """
+
+    version: int
+    settings: Settings
+    state: State = "waiting"
+    done: int = 0
+    total: int = 0
+    error: str | None = None
+    stop: bool = False
+    future: Future[None] | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """A result that is kept."""
+
+    outcome: Outcome
+    pixels: Pixels
+
+
+@dataclass(eq=False)
+class Kept:
+    """A picture that is kept: its file, the last thing that was asked of it, the last result."""
+
+    id: str
+    facts: Facts
+    upload: Bytes
+    touched: float
+    asked: Asked | None = None
+    made: Made | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is done for it, or will be."""
+        return self.asked is not None and self.asked.state in ("waiting", "working")
+
+    @property
+    def size(self) -> int:
+        """Bytes it takes on the disk."""
+        return self.upload.size + (self.made.pixels.size if self.made else 0)
+
+    def close(self) -> None:
+        """Stop what is done for it and delete what it has on the disk."""
+        if self.asked is not None:
+            self.asked.stop = True
+            if self.asked.future is not None:
+                self.asked.future.cancel()
+        self.upload.close()
+        if self.made is not None:
+            self.made.pixels.close()
+
+
+class Store:
+    """All of them. One object serves many threads."""
+
+    def __init__(self, limits: Limits) -> None:
+        """An empty one."""
+        self._limits = limits
+        self._kept: dict[str, Kept] = {}
+        self._lock = threading.Lock()
+
+    def add(self, facts: Facts, data: bytes) -> Kept:
+        """Keep a file.
+
+        Raises:
+            TooMany: There is no room left.
+        """
+        self.expire()
+        with self._lock:
+            taken = sum(kept.size for kept in self._kept.values()) + len(data)
+            if len(self._kept) >= self._limits.kept_pictures or taken > self._limits.kept_bytes:
+                raise TooMany(
+                    f"{len(self._kept)} pictures are kept already, which is all there is room for; "
+                    "remove some, or come back later."
+                )
+            # Nobody guesses 128 bits: who has the name, had it from us.
+            kept = Kept(secrets.token_urlsafe(16), facts, Bytes(data), time.monotonic())
+            self._kept[kept.id] = kept
+        return kept
+
+    def get(self, id: str) -> Kept:
+        """A picture by its name.
+
+        Raises:
+            Unknown: There is none.
+        """
+        self.expire()
+        with self._lock:
+            kept = self._kept.get(id)
+            if kept is None:
+                minutes = self._limits.kept_s / 60
+                raise Unknown(
+                    f"There is no such picture here; they are deleted after {minutes:g} minutes."
+                )
+            kept.touched = time.monotonic()
+        return kept
+
+    def remove(self, id: str) -> None:
+        """Delete a picture and all that was made of it.
+
+        Raises:
+            Unknown: There is none.
+        """
+        with self._lock:
+            kept = self._kept.pop(id, None)
+        if kept is None:
+            raise Unknown("There is no such picture here.")
+        with kept.lock:
+            kept.close()
+
+    def expire(self) -> None:
+        """Delete those nobody asked for in a while."""
+        oldest = time.monotonic() - self._limits.kept_s
+        with self._lock:
+            every = self._kept.values()
+            old = [kept for kept in every if kept.touched < oldest and not kept.busy]
+            for kept in old:
+                del self._kept[kept.id]
+        for kept in old:
+            with kept.lock:
+                kept.close()
+
+    def close(self) -> None:
+        """Delete everything."""
+        with self._lock:
+            every = list(self._kept.values())
+            self._kept.clear()
+        for kept in every:
+            with kept.lock:
+                kept.close()

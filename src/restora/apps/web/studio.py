@@ -1,0 +1,277 @@
+"""What the server does with pictures: take them in, restore them, hand results out."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import PurePosixPath
+from tempfile import SpooledTemporaryFile
+from typing import IO, TypeVar
+
+from restora.apps.web.desk import Desk
+from restora.apps.web.disk import Pixels
+from restora.apps.web.limits import Limits
+from restora.apps.web.store import Asked, Facts, Kept, Made, Store
+from restora.apps.web.wire import InspectedShape, Outcome, Row, Settings
+from restora.apps.web.work import Stopped, Worker
+from restora.engine.inspected import Inspected, inspected_jpeg, inspected_picture
+from restora.engine.judge import judge
+from restora.engine.opened import Opened
+from restora.engine.restorer import Restorer
+from restora.engine.result import Result
+from restora.engine.wishes import Wishes
+from restora.errors import RestoraError, WeightsError
+from restora.images import encode
+from restora.images.formats import SUFFIXES, writable_name
+from restora.images.orientation import swaps_sides
+
+# Formats that browsers show as they are meant, turned and in their colours.
+_SHOWN = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "MPO")
+_SPOOL_BYTES = 32_000_000  # a zip larger than this is put together on the disk
+_NAME_LETTERS = 200
+
+T = TypeVar("T")
+
+
+class NotYet(RestoraError):
+    """There is no result that could be handed out."""
+
+
+class Studio:
+    """Everything behind the routes. One object serves many threads."""
+
+    def __init__(self, restorer: Restorer, limits: Limits) -> None:
+        """Nothing is loaded before it is needed."""
+        self.limits = limits
+        self.store = Store(limits)
+        self.restorer = restorer
+        self._desk = Desk(restorer, pixels=limits.dial_pixels, largest=limits.pixels)
+        # Restorations take their turns, and so does all that is quick: a look at a picture does
+        # not wait for somebody else's restoration.
+        self.slow = Worker("restore", waiting=limits.waiting)
+        self.quick = Worker("look", waiting=4 * limits.waiting)
+
+    def warm_up(self) -> None:
+        """Load what most pictures need, before the first of them comes."""
+        self.slow.put(partial(self.restorer.load, Wishes()))
+
+    def close(self) -> None:
+        """Stop, and delete everything."""
+        self.store.close()
+        self.slow.close()
+        self.quick.close()
+
+    def inspect(self, data: bytes, name: str) -> tuple[Opened, Inspected]:
+        """Read a file and look at it.
+
+        Raises:
+            InputError: It is damaged, too large or no picture.
+        """
+        opened = self.restorer.open(data, name=name, max_pixels=self.limits.pixels)
+        try:
+            judgement = judge(opened.picture)
+        except WeightsError:  # what else is known is told all the same
+            judgement = None
+        if opened.facts is not None:
+            return opened, inspected_jpeg(opened.facts, judgement)
+        kind = opened.picture.format or ""
+        return opened, inspected_picture(opened.picture, kind, len(data), judgement)
+
+    def take(self, data: bytes, name: str) -> Kept:
+        """Keep a picture.
+
+        Raises:
+            InputError: The file is damaged, too large or no picture.
+            TooMany: There is no room for it.
+        """
+        opened, found = self.inspect(data, name)
+        picture = opened.picture
+        width_px, height_px = picture.width_px, picture.height_px
+        if swaps_sides(picture.metadata.orientation):
+            width_px, height_px = height_px, width_px
+        kind = picture.format or ""
+        shown = kind in _SHOWN and picture.space != "cmyk"
+        shape = inspected_shape(found, opened)
+        kept = self.store.add(Facts(name, kind, width_px, height_px, shown, shape), data)
+        self._desk.lay(kept.id, opened)
+        return kept
+
+    def ask(self, kept: Kept, settings: Settings) -> Asked:
+        """Ask for a restoration; what was asked for this picture before is given up.
+
+        Raises:
+            Full: Too much waits already.
+            UsageError: The settings contradict each other.
+        """
+        wishes = settings.wishes()
+        with kept.lock:
+            before = kept.asked
+            asked = Asked((before.version if before else 0) + 1, settings)
+            if before is not None and before.future is not None:
+                before.stop = True
+                before.future.cancel()
+            asked.future = self.slow.put(partial(self._work, kept, asked, wishes))
+            kept.asked = asked
+        return asked
+
+    def _work(self, kept: Kept, asked: Asked, wishes: Wishes) -> None:
+        def progress(done: int, total: int) -> None:
+            if asked.stop:
+                raise Stopped
+            asked.done, asked.total = done, total
+
+        try:
+            if asked.stop:
+                raise Stopped
+            asked.state = "working"
+            result = self._desk.restore(
+                kept.id, kept.upload.read, wishes, name=kept.facts.name, progress=progress
+            )
+            self._keep(kept, asked, result)
+            asked.state = "done"
+        except Stopped:
+            asked.state = "stopped"
+        except RestoraError as error:
+            asked.error, asked.state = str(error), "failed"
+        except MemoryError:
+            asked.error = "There is not enough memory for this picture."
+            asked.state = "failed"
+        except Exception as error:
+            asked.error = f"Unexpected {type(error).__name__}: {error}"
+            asked.state = "failed"
+            raise
+        finally:
+            kept.touched = time.monotonic()
+
+    def _keep(self, kept: Kept, asked: Asked, result: Result) -> None:
+        pixels = Pixels(result.picture, bits=asked.settings.bits)
+        made = Made(_outcome(asked, result), pixels)
+        with kept.lock:
+            if asked.stop:
+                pixels.close()
+                raise Stopped
+            if kept.made is not None:
+                kept.made.pixels.close()
+            kept.made = made
+
+    def before(self, kept: Kept) -> bytes:
+        """The picture as it came, as a PNG to look at."""
+        with kept.lock:
+            data = kept.upload.read()
+        opened = self.restorer.open(data, name=kept.facts.name, history=False)
+        return encode(opened.picture, format="PNG", bits=8, quick=True)
+
+    def after(self, kept: Kept, version: int | None = None) -> bytes:
+        """The result, as a PNG to look at.
+
+        Raises:
+            NotYet: There is none, or not of that version.
+        """
+        made, picture = self._result(kept, lambda made: made.pixels.picture())
+        if version is not None and made.outcome.version != version:
+            raise NotYet(f"Result {version} is not there; the last one is {made.outcome.version}.")
+        return encode(picture, format="PNG", bits=8, quick=True)
+
+    def file(self, kept: Kept, format: str, jpeg_quality: int) -> bytes:
+        """The result's file: the very bytes that the command writes.
+
+        Raises:
+            NotYet: There is none.
+            OutputError, UsageError: The format cannot hold it.
+        """
+        made, picture = self._result(kept, lambda made: made.pixels.picture())
+        quality = jpeg_quality if writable_name(format) == "JPEG" else None
+        return encode(picture, format=format, bits=made.outcome.settings.bits, quality=quality)
+
+    def zip(self, every: Sequence[Kept], format: str, jpeg_quality: int) -> IO[bytes]:
+        """The results of many pictures, and their reports, in one file.
+
+        Raises:
+            NotYet: One of them has no result.
+            OutputError, UsageError: The format cannot hold one of them.
+        """
+        out = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - who reads it closes it
+        reports: dict[str, object] = {}
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+            for kept in every:
+                name = _free(file_name(kept.facts.name, format), reports)
+                archive.writestr(name, self.file(kept, format, jpeg_quality))
+                reports[name] = self.outcome(kept).report | {"source": kept.facts.name}
+            archive.writestr("restora.json", json.dumps(reports, indent=2))
+        out.seek(0, io.SEEK_SET)
+        return out
+
+    def outcome(self, kept: Kept) -> Outcome:
+        """What came of the last restoration.
+
+        Raises:
+            NotYet: Nothing did yet.
+        """
+        return self._result(kept, lambda made: made.outcome)[0].outcome
+
+    @staticmethod
+    def _result(kept: Kept, get: Callable[[Made], T]) -> tuple[Made, T]:
+        with kept.lock:  # else the next result could take its place meanwhile
+            if kept.made is None:
+                raise NotYet(f"{kept.facts.name} has not been restored yet.")
+            return kept.made, get(kept.made)
+
+    def forget(self, id: str) -> None:
+        """Delete a picture and all that was made of it.
+
+        Raises:
+            Unknown: There is none.
+        """
+        self.store.remove(id)
+        self._desk.clear(id)
+
+
+def inspected_shape(found: Inspected, opened: Opened) -> InspectedShape:
+    """What was found in a file, for the page."""
+    facts = opened.facts
+    quality = None if facts is None or facts.quality is None else facts.quality.quality
+    rows = [Row(label=label, text=text) for label, text in found.rows]
+    return InspectedShape(headline=found.headline, rows=rows, quality=quality, facts=found.told)
+
+
+def plain_name(name: str) -> str:
+    """A file's name without folders or anything that could leave one."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    return "".join(letter for letter in last if letter.isprintable())[:_NAME_LETTERS] or "picture"
+
+
+def file_name(name: str, format: str) -> str:
+    """What the result of a file is called."""
+    return PurePosixPath(name).stem + SUFFIXES[writable_name(format)][0]
+
+
+def _free(name: str, taken: dict[str, object]) -> str:
+    """The name, or with a number where another picture has it."""
+    path, number = PurePosixPath(name), 1
+    lowered = {other.lower() for other in taken} | {"restora.json"}  # for disks that see no case
+    while name.lower() in lowered:
+        number += 1
+        name = f"{path.stem}-{number}{path.suffix}"
+    return name
+
+
+def _outcome(asked: Asked, result: Result) -> Outcome:
+    report, plan = result.report(), result.plan
+    return Outcome(
+        version=asked.version,
+        settings=asked.settings,
+        width_px=report["width_px"],
+        height_px=report["height_px"],
+        seconds=report["seconds"],
+        explain=list(plan.reasons),
+        quality=plan.quality,
+        quality_source=plan.quality_source,
+        prompt=plan.prompt,
+        inside_bins=result.inside,
+        notes=report["notes"],
+        report=report,
+    )

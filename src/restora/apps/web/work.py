@@ -1,0 +1,81 @@
+"""One worker, and a bounded line before it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from restora.errors import RestoraError
+
+T = TypeVar("T")
+
+
+class Full(RestoraError):
+    """The line is as long as it may be."""
+
+
+class Stopped(Exception):
+    """Raised inside work that nobody waits for any more."""
+
+
+class Worker:
+    """Does one thing after the other, in the order they were asked for.
+
+    A network takes every core, so a second restoration at the same time would make both slow.
+    """
+
+    def __init__(self, name: str, *, waiting: int) -> None:
+        """Nothing runs before there is work.
+
+        Args:
+            name: Of the thread.
+            waiting: How much may wait behind what runs.
+        """
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._waiting = waiting
+        self._line: list[Future[Any]] = []  # what runs first, then what waits
+        self._lock = threading.Lock()
+
+    def put(self, work: Callable[[], T]) -> Future[T]:
+        """Ask for something to be done.
+
+        Returns:
+            Its future; cancelled before its turn, it leaves the line.
+
+        Raises:
+            Full: Too much waits already.
+        """
+        with self._lock:
+            if len(self._line) > self._waiting:
+                raise Full(
+                    f"{len(self._line)} others are before you, and more may not wait; "
+                    "try again in a moment."
+                )
+            future = self._pool.submit(work)
+            self._line.append(future)
+        future.add_done_callback(self._leave)
+        return future
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do something in its turn and wait for it.
+
+        Raises:
+            Full: Too much waits already.
+        """
+        return await asyncio.wrap_future(self.put(work))
+
+    def ahead(self, future: Future[Any]) -> int:
+        """How many come before it."""
+        with self._lock:
+            return self._line.index(future) if future in self._line else 0
+
+    def close(self) -> None:
+        """Forget what waits; what runs is told by :class:`Stopped`, or ends."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _leave(self, future: Future[Any]) -> None:
+        with self._lock:
+            self._line.remove(future)
