@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer, pip and make; everything else goes into .venv and .venv-dev.
 PYTHON ?= python3
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 
 demo: .venv/installed ## restore the examples, measure, draw before/after
 	.venv/bin/python examples/demo.py demo-output
@@ -17,6 +17,9 @@ check: .venv-dev/installed ## format, lint, types, layers, dependencies, spellin
 	.venv-dev/bin/deptry src
 	.venv-dev/bin/codespell
 
+docs: .venv-dev/installed ## the documentation as a site, in docs/_build/html
+	.venv-dev/bin/sphinx-build -W --keep-going -b html docs docs/_build/html
+
 # The light install, as a user gets it: no PyTorch.
 .venv/installed: pyproject.toml $(shell find src -type f -not -name '*.pyc')
 	$(PYTHON) -m venv .venv
@@ -25,8 +28,8 @@ check: .venv-dev/installed ## format, lint, types, layers, dependencies, spellin
 
 .venv-dev/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-dev
-	.venv-dev/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[train,diffusion,docs,downstream,metrics,dev]'
+	.venv-dev/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[train,diffusion,docs,downstream,metrics,web,dev]'
 	touch $@
 
 clean:
-	rm -rf .venv .venv-dev demo-output build dist
+	rm -rf .venv .venv-dev demo-output docs/_build build dist

@@ -36,7 +36,9 @@ def twice() -> Image.Image:
 
 
 def hazy() -> Image.Image:
-    return saved(Image.fromarray(degrade(np.asarray(photo("colosseum")), "dehaze", SEED).pixels), 92)
+    return saved(
+        Image.fromarray(degrade(np.asarray(photo("colosseum")), "dehaze", SEED).pixels), 92
+    )
 
 
 def many_hands() -> Image.Image:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from restora.errors import OutputError, UsageError
-from restora.images import Picture, check_writable, encode, read, write
+from restora.images import Picture, check_writable, encode, read, read_bytes, write
 from restora.images.atomic import write_atomically
 
 
@@ -180,3 +180,11 @@ def test_the_longest_name(tmp_path, picture):
     path = tmp_path / ("n" * 251 + ".png")  # no room for a suffix of ours
     write(picture(), path)
     assert read(path).format == "PNG"
+
+
+def test_a_quick_png_shows_the_same(picture):
+    original = picture()
+    made = [encode(original, format="PNG", quick=quick) for quick in (False, True)]
+    pixels = [read_bytes(data, name="a.png").pixels for data in made]
+    assert np.array_equal(*pixels)
+    assert made[0] != made[1]

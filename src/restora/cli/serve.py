@@ -81,11 +81,11 @@ def serve(
         if number < 1:
             raise UsageError(f"{option} is at least 1, not {number}.")
     if share:
-        host = "0.0.0.0"  # noqa: S104 - asked for
+        host = "0.0.0.0"
     login = _login(auth, alone=_is_loopback(host))
     listener = _listen(host, port)
     port = listener.getsockname()[1]
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
     def ready() -> None:

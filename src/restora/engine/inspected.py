@@ -31,7 +31,11 @@ class Inspected:
     @property
     def headline(self) -> str:
         """What was done to the picture, as sentences."""
-        found = [f"{label} {text}." for label, text in self.rows if label in _HISTORY]
+        found = [
+            f"{text[0].upper()}{text[1:]}." if text.startswith("no ") else f"{label} {text}."
+            for label, text in self.rows
+            if label in _HISTORY
+        ]
         formats = [f"{text}." for label, text in self.rows if label == "Format"]
         return " ".join(formats + found)
 

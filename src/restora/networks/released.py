@@ -5,18 +5,20 @@ state dictionaries of their class. Names and shapes alone say every number of th
 narrower networks with the same names are read too.
 Source of the names: the authors' repository jiaxi-jiang/FBCNN, models/network_fbcnn.py.
 
-| here                   | there, P residual blocks before the quality head              |
-|------------------------|---------------------------------------------------------------|
-| head, tail             | m_head, m_tail                                                |
-| encoder.k.i, down.k    | m_down{k+1}.i, and the last of that list                      |
-| body_encoder.i         | m_body_encoder.i                                              |
-| predictor.blocks.i     | qf_pred.i                                                     |
-| predictor.head.j       | qf_pred.{P+2+j}: pooling and flattening have numbers as well  |
-| controller.trunk.j     | qf_embed.j                                                    |
-| controller.gamma.k     | to_gamma_{k+1}.0, and to_beta_{k+1}.0 alike                   |
-| body_decoder.i         | m_body_decoder.i                                              |
-| up.k, decoder.k.i      | m_up{k+1}.0, m_up{k+1}.{i+1}                                  |
-| a block's conv1, conv2 | res.0, res.2                                                  |
+======================  =============================================================
+here                    there, P residual blocks before the quality head
+======================  =============================================================
+head, tail              m_head, m_tail
+encoder.k.i, down.k     m_down{k+1}.i, and the last of that list
+body_encoder.i          m_body_encoder.i
+predictor.blocks.i      qf_pred.i
+predictor.head.j        qf_pred.{P+2+j}: pooling and flattening have numbers as well
+controller.trunk.j      qf_embed.j
+controller.gamma.k      to_gamma_{k+1}.0, and to_beta_{k+1}.0 alike
+body_decoder.i          m_body_decoder.i
+up.k, decoder.k.i       m_up{k+1}.0, m_up{k+1}.{i+1}
+a block's conv1, conv2  res.0, res.2
+======================  =============================================================
 """
 
 from __future__ import annotations

@@ -104,13 +104,12 @@ def about(limits: Limits) -> About:
 def _models() -> list[ModelShape]:
     shapes = []
     for model in MODELS:
-        tasks = [*tasks_of(resolve_model(model.name))] or ["jpeg", "auto"]
-        default_for = [task for task in SAMPLED if model_for(task) == model.name]
+        sampled: tuple[str, ...] = tasks_of(resolve_model(model.name))
+        tasks = list(sampled) or ["jpeg", "auto"]
+        default_for: list[str] = [task for task in SAMPLED if model_for(task) == model.name]
         if model.name == DEFAULT_MODEL:
             default_for = ["jpeg", "auto"]
         shapes.append(
-            ModelShape(
-                name=model.name, summary=model.summary, tasks=tasks, default_for=default_for
-            )
+            ModelShape(name=model.name, summary=model.summary, tasks=tasks, default_for=default_for)
         )
     return shapes

@@ -130,4 +130,3 @@ def _add_pages(app: FastAPI) -> None:
     @app.get("/examples/{name}", include_in_schema=False)
     def example(name: str) -> Response:
         return answer(shown, name)
-

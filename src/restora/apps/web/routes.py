@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from http import HTTPStatus
-from typing import IO, Annotated, Any, Literal
+from typing import IO, Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -16,7 +16,7 @@ from fastapi.sse import EventSourceResponse
 
 from restora.apps.web.about import about
 from restora.apps.web.problems import TooLarge, documented
-from restora.apps.web.store import Kept
+from restora.apps.web.store import Kept, State
 from restora.apps.web.studio import Studio, file_name, inspected_shape, plain_name
 from restora.apps.web.wire import (
     About,
@@ -48,7 +48,20 @@ _BYTES_IN = {
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_REPORT = {
+    "Restora-Report": {
+        "description": "What was done and why, as JSON.",
+        "schema": {"type": "string"},
+    }
+}
+
+
+def _bytes_out(*media: str, headers: dict[str, Any] | None = None) -> dict[int | str, Any]:
+    """What OpenAPI says of an answer that is a file."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    told: dict[str, Any] = {"description": "A file.", "content": dict.fromkeys(media, binary)}
+    return {200: told | ({"headers": headers} if headers else {})}
+
 
 Name = Annotated[str, Query(max_length=1000, description="the file's name")]
 JpegQuality = Annotated[int, Query(ge=1, le=100, description="where the format is JPEG")]
@@ -118,19 +131,7 @@ class OneGo(Settings):
     "/restore",
     response_class=Response,
     openapi_extra=_BYTES_IN,
-    responses={
-        200: {
-            "description": "The restored picture's file; its report in a header.",
-            "content": {media: _BINARY for media in _MEDIA.values()},
-            "headers": {
-                "Restora-Report": {
-                    "description": "What was done and why, as JSON.",
-                    "schema": {"type": "string"},
-                }
-            },
-        }
-    }
-    | documented(413, 422, 503),
+    responses=_bytes_out(*_MEDIA.values(), headers=_REPORT) | documented(413, 422, 503),
 )
 async def restore(
     studio: TheStudio, data: Body, wish: Annotated[OneGo, Query()]
@@ -146,9 +147,7 @@ async def restore(
     )
 
 
-def _in_one_go(
-    studio: Studio, data: bytes, wish: OneGo, name: str
-) -> tuple[bytes, dict[str, Any]]:
+def _in_one_go(studio: Studio, data: bytes, wish: OneGo, name: str) -> tuple[bytes, dict[str, Any]]:
     def accept(picture: Picture) -> None:
         check_writable(picture, format=wish.format, bits=wish.bits)
 
@@ -223,7 +222,7 @@ async def events(studio: TheStudio, kept: TheKept) -> AsyncIterator[Work]:
 @api.get(
     "/pictures/{id}/before",
     response_class=Response,
-    responses={200: {"content": {"image/png": _BINARY}}} | documented(404, 503),
+    responses=_bytes_out("image/png") | documented(404, 503),
 )
 async def before(studio: TheStudio, kept: TheKept) -> Response:
     """The picture as it came, as a PNG that every browser shows."""
@@ -234,7 +233,7 @@ async def before(studio: TheStudio, kept: TheKept) -> Response:
 @api.get(
     "/pictures/{id}/after",
     response_class=Response,
-    responses={200: {"content": {"image/png": _BINARY}}} | documented(404, 409, 422, 503),
+    responses=_bytes_out("image/png") | documented(404, 409, 422, 503),
 )
 async def after(
     studio: TheStudio,
@@ -249,8 +248,7 @@ async def after(
 @api.get(
     "/pictures/{id}/file",
     response_class=Response,
-    responses={200: {"content": {media: _BINARY for media in _MEDIA.values()}}}
-    | documented(404, 409, 422, 503),
+    responses=_bytes_out(*_MEDIA.values()) | documented(404, 409, 422, 503),
 )
 async def file(
     studio: TheStudio,
@@ -267,7 +265,7 @@ async def file(
 @api.post(
     "/zip",
     response_class=Response,
-    responses={200: {"content": {"application/zip": _BINARY}}} | documented(404, 409, 422, 503),
+    responses=_bytes_out("application/zip") | documented(404, 409, 422, 503),
 )
 async def zip_results(studio: TheStudio, wish: ZipWish) -> StreamingResponse:
     """The results of many pictures in one zip, with their reports."""
@@ -311,7 +309,7 @@ def _work(studio: Studio, kept: Kept) -> Work:
     asked = kept.asked
     if asked is None:
         return Work(state="none", version=0, ahead=0, done=0, total=0, error=None)
-    state: Literal["waiting", "working", "done", "failed", "stopped"] = asked.state
+    state: State = asked.state
     ahead = 0
     if state == "waiting" and asked.future is not None:
         state = "stopped" if asked.future.cancelled() else state

@@ -1,0 +1,202 @@
+/** The pictures of this page, and the line in which they are sent and restored. */
+
+import * as client from "./client.js";
+import { Problem } from "./client.js";
+import { onlyDial, request } from "./settings.js";
+
+const AT_ONCE = 2; // so that two people who use one server take turns
+const AGAIN_S = 5;
+
+/** One picture: the file, what is wished for it, and how far it is. */
+export class Item {
+  static #made = 0;
+
+  constructor(file, settings) {
+    Item.#made += 1;
+    this.key = Item.#made;
+    this.file = file;
+    this.name = file.name || "picture";
+    this.url = URL.createObjectURL(file);
+    this.settings = { ...settings };
+    this.state = "queued"; // sending, waiting, working, done, failed, again
+    this.picture = null; // as the server tells of it
+    this.result = null;
+    this.work = null;
+    this.error = null;
+    this.wanted = true;
+    this.busy = false;
+    this.gone = false;
+    this.asked = null; // the request under way
+    this.again = null; // the timer of another try
+    this.stop = null; // ends the following of the request under way
+  }
+}
+
+export class Workshop extends EventTarget {
+  items = [];
+  looked = null; // its turn comes first
+
+  constructor(limits) {
+    super();
+    this.limits = limits;
+  }
+
+  add(files, settings) {
+    const added = files.map((file) => new Item(file, settings));
+    for (const item of added) {
+      if (item.file.size > this.limits.upload_bytes) this.#fail(item, tooLarge(item.file, this.limits));
+    }
+    this.items.push(...added);
+    this.#pump();
+    return added;
+  }
+
+  /** Wish something else for a picture: a dial waits for the answer before it, all else does not. */
+  wish(item, settings) {
+    item.settings = { ...settings };
+    item.wanted = true;
+    const waits = item.asked && item.state === "working" && onlyDial(item.asked, request(settings));
+    if (item.asked && !waits) item.stop?.abort(new Replaced());
+    this.#told(item);
+    this.#pump();
+  }
+
+  /** Try what failed once more. */
+  retry(item) {
+    clearTimeout(item.again);
+    item.again = null;
+    item.error = null;
+    item.state = "queued";
+    item.wanted = true;
+    this.#told(item);
+    this.#pump();
+  }
+
+  remove(item) {
+    item.gone = true;
+    item.wanted = false;
+    clearTimeout(item.again);
+    item.stop?.abort(new Replaced());
+    URL.revokeObjectURL(item.url);
+    this.items = this.items.filter((other) => other !== item);
+    if (item.picture) client.remove(item.picture.id).catch(() => {}); // it is deleted in time anyway
+    this.#pump();
+  }
+
+  #told(item) {
+    if (!item.gone) this.dispatchEvent(new CustomEvent("change", { detail: item }));
+  }
+
+  #set(item, state) {
+    item.state = state;
+    this.#told(item);
+  }
+
+  #fail(item, sentence) {
+    item.error = sentence;
+    item.wanted = false;
+    this.#set(item, "failed");
+  }
+
+  #pump() {
+    const ready = this.items.filter((item) => item.wanted && !item.busy && !item.again);
+    ready.sort((a, b) => Number(b === this.looked) - Number(a === this.looked));
+    let free = AT_ONCE - this.items.filter((item) => item.busy).length;
+    for (const item of ready) {
+      if (free <= 0 && item !== this.looked) break; // the one on the screen never waits for others
+      free -= 1;
+      this.#run(item);
+    }
+  }
+
+  async #run(item) {
+    item.busy = true;
+    item.error = null;
+    try {
+      for (let sent = 0; item.wanted && !item.gone; ) {
+        try {
+          if (!item.picture) await this.#send(item);
+          if (!item.gone) await this.#restore(item);
+        } catch (problem) {
+          if (problem.status !== 404 || sent > 0) throw problem;
+          sent += 1; // it was kept for long enough and is gone: the file is still here
+          item.picture = null;
+          item.wanted = true;
+        }
+      }
+    } catch (problem) {
+      this.#failed(item, problem);
+    } finally {
+      item.busy = false;
+      item.asked = null;
+      this.#pump();
+    }
+  }
+
+  async #send(item) {
+    this.#set(item, "sending");
+    const picture = await client.upload(item.file, item.name);
+    if (item.gone) {
+      client.remove(picture.id).catch(() => {});
+      return;
+    }
+    item.picture = picture;
+    this.#set(item, "waiting");
+  }
+
+  async #restore(item) {
+    const wish = request(item.settings);
+    item.wanted = false;
+    item.asked = wish;
+    item.stop = new AbortController();
+    try {
+      const { id } = item.picture;
+      const { work } = await client.restore(id, wish);
+      const onWork = (news) => {
+        if (item.stop.signal.aborted) return;
+        item.work = news;
+        if (news.state === "waiting" || news.state === "working") this.#set(item, news.state);
+      };
+      onWork(work);
+      const last = await client.follow(id, work.version, onWork, item.stop.signal);
+      if (last.state === "failed") throw new Problem(422, last.error ?? "This did not work.");
+      item.picture = await client.picture(id);
+      item.result = item.picture.result;
+      if (!item.wanted) this.#set(item, last.state === "done" ? "done" : "failed");
+      else this.#told(item);
+    } catch (error) {
+      if (!(error instanceof Replaced)) throw error;
+    } finally {
+      item.asked = null;
+    }
+  }
+
+  #failed(item, problem) {
+    if (item.gone) return;
+    if (!(problem instanceof Problem)) {
+      this.#fail(item, "Something on this page went wrong.");
+      console.error(problem);
+      return;
+    }
+    if (problem.status !== 503) {
+      this.#fail(item, problem.message);
+      return;
+    }
+    const wait = problem.retry_s ?? AGAIN_S;
+    item.error = `${problem.message} Trying again in ${Math.ceil(wait)} s.`;
+    item.wanted = true;
+    item.again = setTimeout(() => {
+      item.again = null;
+      this.#pump();
+    }, wait * 1000);
+    this.#set(item, "again");
+  }
+}
+
+/** A wish gave way to a later one. */
+class Replaced extends Error {}
+
+const tooLarge = (file, { upload_bytes }) =>
+  `This file has ${megabytes(file.size)}; ${megabytes(upload_bytes)} are taken at most.`;
+
+const megabytes = (bytes) => `${Math.ceil(bytes / 1e5) / 10} MB`;
