@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -23,6 +24,7 @@ from restora.apps.web.wire import Problem
 from restora.engine.restorer import Restorer
 
 TITLE = "Restora"
+EXPIRE_S = 20
 DESCRIPTION = """Repairs pictures: bytes in, bytes out, the report as JSON.
 
 `POST /api/restore` does one picture in one go. To try settings on one, keep it with
@@ -51,8 +53,10 @@ def make_app(
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         studio.warm_up()
+        watch = asyncio.create_task(_expire(studio))
         ready()
         yield
+        watch.cancel()
         studio.close()
 
     # The pages that FastAPI has for these are drawn by scripts of other hosts.
@@ -72,6 +76,13 @@ def make_app(
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     app.add_middleware(Guard, hosts=hosts, login=login)
     return app
+
+
+async def _expire(studio: Studio) -> None:
+    """Delete pictures in time, also while nobody asks for anything."""
+    while True:
+        await asyncio.sleep(EXPIRE_S)
+        studio.store.expire()
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -67,6 +67,7 @@ class Desk:
         wishes: Wishes,
         *,
         name: str,
+        salvage: bool = False,
         progress: Callable[[int, int], None],
     ) -> Result:
         """Restore a picture; what was encoded for it before is used again.
@@ -76,6 +77,7 @@ class Desk:
             read: Gives the bytes of its file, where it does not lie here.
             wishes: What is asked for.
             name: What messages call it.
+            salvage: Take what decodes of a truncated file.
             progress: Called with (tiles done, tiles in all); may raise.
 
         Raises:
@@ -85,7 +87,9 @@ class Desk:
         with self._lock:
             sheet = self._sheets.get(id)
         if sheet is None:
-            opened = self._restorer.open(read(), name=name, max_pixels=self._largest)
+            opened = self._restorer.open(
+                read(), name=name, salvage=salvage, max_pixels=self._largest
+            )
             sheet = _Sheet(opened)
         count = sheet.opened.picture.height_px * sheet.opened.picture.width_px
         sheet.pixels = count * wishes.upscale**2

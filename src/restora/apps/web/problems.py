@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from restora.apps.web.store import TooMany, Unknown
 from restora.apps.web.studio import NotYet
 from restora.apps.web.wire import Problem
-from restora.apps.web.work import Full
+from restora.apps.web.work import Full, Stopped
 from restora.errors import (
     InputError,
     MemoryLimit,
@@ -91,6 +91,10 @@ def add_handlers(app: FastAPI) -> None:
         answer = problem(error.status_code, str(error.detail))
         answer.headers.update(error.headers or {})
         return answer
+
+    @app.exception_handler(Stopped)
+    async def _stopped(_: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The server is ending.")
 
     @app.exception_handler(MemoryError)
     async def _memory(_: Request, error: Exception) -> JSONResponse:  # noqa: ARG001

@@ -27,9 +27,8 @@ from restora.apps.web.wire import (
     Work,
     ZipWish,
 )
-from restora.engine.result import Result
 from restora.errors import UsageError
-from restora.images import Picture, check_writable, encode
+from restora.images import encode
 from restora.images.formats import writable_name
 
 LOOK_S = 0.05  # how often progress is looked at for those who wait for it
@@ -64,6 +63,7 @@ def _bytes_out(*media: str, headers: dict[str, Any] | None = None) -> dict[int |
 
 
 Name = Annotated[str, Query(max_length=1000, description="the file's name")]
+Salvage = Annotated[bool, Query(description="take what decodes of a truncated file")]
 JpegQuality = Annotated[int, Query(ge=1, le=100, description="where the format is JPEG")]
 
 
@@ -120,9 +120,10 @@ async def inspect(studio: TheStudio, data: Body, name: Name = "picture") -> Insp
 
 
 class OneGo(Settings):
-    """Settings, and what comes out, for a restoration without anything kept."""
+    """Settings, and what comes out, for a restoration of which nothing is kept."""
 
     name: Name = "picture"
+    salvage: Salvage = False
     format: FormatName = "png"
     jpeg_quality: JpegQuality = 95
 
@@ -148,15 +149,8 @@ async def restore(
 
 
 def _in_one_go(studio: Studio, data: bytes, wish: OneGo, name: str) -> tuple[bytes, dict[str, Any]]:
-    def accept(picture: Picture) -> None:
-        check_writable(picture, format=wish.format, bits=wish.bits)
-
-    settings = Settings.model_validate(
-        wish.model_dump(include=set(Settings.model_fields)),
-    )
-    result: Result = studio.restorer.restore(
-        data, settings.wishes(), name=name, max_pixels=studio.limits.pixels, accept=accept
-    )
+    settings = Settings.model_validate(wish.model_dump(include=set(Settings.model_fields)))
+    result = studio.once(data, settings, name=name, salvage=wish.salvage, format=wish.format)
     quality = wish.jpeg_quality if wish.format == "jpeg" else None
     made = encode(result.picture, format=wish.format, bits=wish.bits, quality=quality)
     return made, result.report()
@@ -169,10 +163,14 @@ def _in_one_go(studio: Studio, data: bytes, wish: OneGo, name: str) -> tuple[byt
     responses=documented(413, 422, 429, 503),
 )
 async def take(
-    studio: TheStudio, data: Body, response: Response, name: Name = "picture"
+    studio: TheStudio,
+    data: Body,
+    response: Response,
+    name: Name = "picture",
+    salvage: Salvage = False,
 ) -> PictureShape:
     """Keep a picture for a while, to try settings on it, and tell what its file knows."""
-    kept = await studio.quick.run(partial(studio.take, data, plain_name(name)))
+    kept = await studio.quick.run(partial(studio.take, data, plain_name(name), salvage=salvage))
     response.headers["Location"] = f"/api/pictures/{kept.id}"
     return _shape(studio, kept)
 
@@ -188,7 +186,7 @@ def read_picture(studio: TheStudio, kept: TheKept) -> PictureShape:
 )  # fmt: skip
 def forget(studio: TheStudio, id: str) -> None:
     """Delete a picture and all that was made of it."""
-    studio.forget(id)
+    studio.store.remove(id)
 
 
 @api.post(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Literal
@@ -35,6 +36,7 @@ class Facts:
     height_px: int
     browser_shows: bool
     inspected: InspectedShape
+    salvage: bool = False  # it is truncated, and what decodes was asked for
 
 
 @dataclass(eq=False)
@@ -72,6 +74,7 @@ class Kept:
     touched: float
     asked: Asked | None = None
     made: Made | None = None
+    closed: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -85,7 +88,8 @@ class Kept:
         return self.upload.size + (self.made.pixels.size if self.made else 0)
 
     def close(self) -> None:
-        """Stop what is done for it and delete what it has on the disk."""
+        """Stop what is done for it and delete what it has on the disk; under its lock."""
+        self.closed = True
         if self.asked is not None:
             self.asked.stop = True
             if self.asked.future is not None:
@@ -98,9 +102,15 @@ class Kept:
 class Store:
     """All of them. One object serves many threads."""
 
-    def __init__(self, limits: Limits) -> None:
-        """An empty one."""
+    def __init__(self, limits: Limits, *, gone: Callable[[str], None] = lambda _: None) -> None:
+        """An empty one.
+
+        Args:
+            limits: How much it keeps, and for how long.
+            gone: Called with the name of each picture that was deleted.
+        """
         self._limits = limits
+        self._gone = gone
         self._kept: dict[str, Kept] = {}
         self._lock = threading.Lock()
 
@@ -150,8 +160,7 @@ class Store:
             kept = self._kept.pop(id, None)
         if kept is None:
             raise Unknown("There is no such picture here.")
-        with kept.lock:
-            kept.close()
+        self._close(kept)
 
     def expire(self) -> None:
         """Delete those nobody asked for in a while."""
@@ -162,8 +171,7 @@ class Store:
             for kept in old:
                 del self._kept[kept.id]
         for kept in old:
-            with kept.lock:
-                kept.close()
+            self._close(kept)
 
     def close(self) -> None:
         """Delete everything."""
@@ -171,5 +179,9 @@ class Store:
             every = list(self._kept.values())
             self._kept.clear()
         for kept in every:
-            with kept.lock:
-                kept.close()
+            self._close(kept)
+
+    def _close(self, kept: Kept) -> None:
+        with kept.lock:
+            kept.close()
+        self._gone(kept.id)

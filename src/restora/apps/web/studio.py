@@ -25,7 +25,7 @@ from restora.engine.restorer import Restorer
 from restora.engine.result import Result
 from restora.engine.wishes import Wishes
 from restora.errors import RestoraError, WeightsError
-from restora.images import encode
+from restora.images import Picture, check_writable, encode
 from restora.images.formats import SUFFIXES, writable_name
 from restora.images.orientation import swaps_sides
 
@@ -47,9 +47,10 @@ class Studio:
     def __init__(self, restorer: Restorer, limits: Limits) -> None:
         """Nothing is loaded before it is needed."""
         self.limits = limits
-        self.store = Store(limits)
         self.restorer = restorer
         self._desk = Desk(restorer, pixels=limits.dial_pixels, largest=limits.pixels)
+        self.store = Store(limits, gone=self._desk.clear)
+        self._closing = False
         # Restorations take their turns, and so does all that is quick: a look at a picture does
         # not wait for somebody else's restoration.
         self.slow = Worker("restore", waiting=limits.waiting)
@@ -61,17 +62,23 @@ class Studio:
 
     def close(self) -> None:
         """Stop, and delete everything."""
+        self._closing = True
         self.store.close()
         self.slow.close()
         self.quick.close()
 
-    def inspect(self, data: bytes, name: str) -> tuple[Opened, Inspected]:
+    def inspect(self, data: bytes, name: str, *, salvage: bool = False) -> tuple[Opened, Inspected]:
         """Read a file and look at it.
+
+        Args:
+            data: Its bytes.
+            name: What messages call it.
+            salvage: Take what decodes of a truncated one.
 
         Raises:
             InputError: It is damaged, too large or no picture.
         """
-        opened = self.restorer.open(data, name=name, max_pixels=self.limits.pixels)
+        opened = self.restorer.open(data, name=name, salvage=salvage, max_pixels=self.limits.pixels)
         try:
             judgement = judge(opened.picture)
         except WeightsError:  # what else is known is told all the same
@@ -81,14 +88,17 @@ class Studio:
         kind = opened.picture.format or ""
         return opened, inspected_picture(opened.picture, kind, len(data), judgement)
 
-    def take(self, data: bytes, name: str) -> Kept:
+    def take(self, data: bytes, name: str, *, salvage: bool = False) -> Kept:
         """Keep a picture.
+
+        Args:
+            data, name, salvage: As for :meth:`inspect`.
 
         Raises:
             InputError: The file is damaged, too large or no picture.
             TooMany: There is no room for it.
         """
-        opened, found = self.inspect(data, name)
+        opened, found = self.inspect(data, name, salvage=salvage)
         picture = opened.picture
         width_px, height_px = picture.width_px, picture.height_px
         if swaps_sides(picture.metadata.orientation):
@@ -96,40 +106,52 @@ class Studio:
         kind = picture.format or ""
         shown = kind in _SHOWN and picture.space != "cmyk"
         shape = inspected_shape(found, opened)
-        kept = self.store.add(Facts(name, kind, width_px, height_px, shown, shape), data)
+        facts = Facts(name, kind, width_px, height_px, shown, shape, salvage)
+        kept = self.store.add(facts, data)
         self._desk.lay(kept.id, opened)
         return kept
 
     def ask(self, kept: Kept, settings: Settings) -> Asked:
         """Ask for a restoration; what was asked for this picture before is given up.
 
+        What still waits for its turn hands it on, so that a dial that is turned waits but once.
+
         Raises:
-            Full: Too much waits already.
+            Full: Too much waits already; what was asked before goes on.
             UsageError: The settings contradict each other.
         """
-        wishes = settings.wishes()
+        settings.wishes()  # told now, not in its turn
         with kept.lock:
             before = kept.asked
             asked = Asked((before.version if before else 0) + 1, settings)
-            if before is not None and before.future is not None:
-                before.stop = True
-                before.future.cancel()
-            asked.future = self.slow.put(partial(self._work, kept, asked, wishes))
+            if before is not None and before.state == "waiting":
+                asked.future, before.state = before.future, "stopped"
+            else:
+                asked.future = self.slow.put(partial(self._work, kept))
+                if before is not None:
+                    before.stop = True
             kept.asked = asked
         return asked
 
-    def _work(self, kept: Kept, asked: Asked, wishes: Wishes) -> None:
+    def _work(self, kept: Kept) -> None:
+        with kept.lock:
+            asked = kept.asked
+            assert asked is not None  # whoever asked for work said for what
+            asked.state = "working"
+
         def progress(done: int, total: int) -> None:
-            if asked.stop:
+            if asked.stop or self._closing:
                 raise Stopped
             asked.done, asked.total = done, total
 
         try:
-            if asked.stop:
-                raise Stopped
-            asked.state = "working"
             result = self._desk.restore(
-                kept.id, kept.upload.read, wishes, name=kept.facts.name, progress=progress
+                kept.id,
+                kept.upload.read,
+                asked.settings.wishes(),
+                name=kept.facts.name,
+                salvage=kept.facts.salvage,
+                progress=progress,
             )
             self._keep(kept, asked, result)
             asked.state = "done"
@@ -146,6 +168,35 @@ class Studio:
             raise
         finally:
             kept.touched = time.monotonic()
+            if kept.closed:  # meanwhile; it must not lie open any longer
+                self._desk.clear(kept.id)
+
+    def once(
+        self, data: bytes, settings: Settings, *, name: str, salvage: bool, format: str
+    ) -> Result:
+        """Restore a file of which nothing is kept.
+
+        Raises:
+            InputError: The file is damaged, too large or no picture.
+            OutputError, UsageError: The format cannot hold it; or the settings make no sense.
+        """
+
+        def accept(picture: Picture) -> None:
+            check_writable(picture, format=format, bits=settings.bits)
+
+        def progress(*_: int) -> None:
+            if self._closing:
+                raise Stopped
+
+        return self.restorer.restore(
+            data,
+            settings.wishes(),
+            name=name,
+            salvage=salvage,
+            max_pixels=self.limits.pixels,
+            accept=accept,
+            progress=progress,
+        )
 
     def _keep(self, kept: Kept, asked: Asked, result: Result) -> None:
         pixels = Pixels(result.picture, bits=asked.settings.bits)
@@ -162,7 +213,8 @@ class Studio:
         """The picture as it came, as a PNG to look at."""
         with kept.lock:
             data = kept.upload.read()
-        opened = self.restorer.open(data, name=kept.facts.name, history=False)
+        facts = kept.facts
+        opened = self.restorer.open(data, name=facts.name, salvage=facts.salvage, history=False)
         return encode(opened.picture, format="PNG", bits=8, quick=True)
 
     def after(self, kept: Kept, version: int | None = None) -> bytes:
@@ -219,15 +271,6 @@ class Studio:
             if kept.made is None:
                 raise NotYet(f"{kept.facts.name} has not been restored yet.")
             return kept.made, get(kept.made)
-
-    def forget(self, id: str) -> None:
-        """Delete a picture and all that was made of it.
-
-        Raises:
-            Unknown: There is none.
-        """
-        self.store.remove(id)
-        self._desk.clear(id)
 
 
 def inspected_shape(found: Inspected, opened: Opened) -> InspectedShape:

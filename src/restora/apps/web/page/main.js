@@ -41,12 +41,12 @@ class Page {
     this.#shop = new Workshop(about.limits);
     this.#shop.addEventListener("change", ({ detail }) => this.#changed(detail));
     this.#controls = new Controls(about, { change: (settings) => this.#set(settings) });
-    this.#saving = new Saving(about, { one: () => this.#item, all: () => this.#shop.items });
+    this.#saving = new Saving(about, { one: () => this.#item, all: () => this.#shop.items, renew: (items) => this.#shop.renew(items) });
     this.#list = new List({ look: (item) => this.#look(item), remove: (item) => this.#remove(item) });
     byId("again").onclick = () => this.#shop.retry(this.#item);
     byId("for-all").onclick = () => this.#useForAll();
     byId("remove-all").onclick = () => this.#removeAll();
-    byId("suggest").onclick = () => this.#controls.setTask(byId("suggest").dataset.task);
+    byId("suggest").onclick = () => this.#controls.setTask("auto");
     listen((files) => this.#take(files, this.#common));
     this.#foot();
     this.#examples();
@@ -69,6 +69,8 @@ class Page {
     this.#viewer.clear();
     this.#list.mark(item);
     byId("name").textContent = item.name;
+    const size = item.result ?? item.picture;
+    if (size) this.#viewer.resize(size.width_px, size.height_px);
     this.#before(item);
     this.#render();
   }
@@ -77,6 +79,7 @@ class Page {
   async #before(item) {
     const alt = `${item.name}, before`;
     const remote = item.picture && (!item.picture.browser_shows || item.localFails);
+    if (!remote && item.localFails) return; // the server will have to show it
     try {
       const size = await this.#viewer.show("before", remote ? client.beforeUrl(item.picture.id) : item.url, alt);
       if (size && !remote && !item.picture) this.#viewer.resize(size.width, size.height);
@@ -98,7 +101,8 @@ class Page {
       const size = await this.#viewer.show("after", url, `${item.name}, restored`);
       if (size) this.#viewer.resize(result.width_px, result.height_px);
     } catch {
-      // A later version took its place; its own answer brings it.
+      // A later version took its place, and its own answer brings it; or the server is busy.
+      setTimeout(() => item === this.#item && item.result === result && this.#after(item), 2000);
     }
   }
 
@@ -122,8 +126,7 @@ class Page {
     tellInspected(item.picture);
     tellDone(item.result);
     const task = needs(item, this.#about.tasks);
-    say(byId("suggest"), task && `It seems to need this: ${task.title}`);
-    byId("suggest").dataset.task = task?.name ?? "";
+    say(byId("suggest"), task && `Repair this too: ${task.title}`);
     this.#controls.show(item);
     this.#saving.show(item);
     byId("for-all").hidden = this.#shop.items.length < 2;

@@ -5,18 +5,20 @@ import { byId, element, saveBlob, say } from "./dom.js";
 
 export class Saving {
   #about;
+  #renew;
 
-  /** one() gives the picture that is looked at, all() every one. */
-  constructor(about, { one, all }) {
+  /** one() gives the picture that is looked at, all() every one; renew(items) brings back what the server lost. */
+  constructor(about, { one, all, renew }) {
     this.#about = about;
+    this.#renew = renew;
     const select = byId("format");
     select.append(...about.formats.map(({ name, title }) => element("option", { value: name }, title)));
     select.onchange = () => this.#tell();
     byId("download").onclick = () =>
-      this.#save(byId("download"), byId("save-error"), () => client.file(one().picture.id, ...this.#chosen()), one().name);
+      this.#save(byId("download"), byId("save-error"), [one()], ([id]) => client.file(id, ...this.#chosen()));
     byId("zip").onclick = () => {
-      const ids = all().filter((item) => item.result).map((item) => item.picture.id);
-      this.#save(byId("zip"), byId("zip-error"), () => client.zip(ids, ...this.#chosen()), "restored.zip");
+      const ready = all().filter((item) => item.result && item.picture);
+      this.#save(byId("zip"), byId("zip-error"), ready, (ids) => client.zip(ids, ...this.#chosen()));
     };
     this.#tell();
   }
@@ -42,17 +44,26 @@ export class Saving {
     byId("save-says").textContent = `Date, place and colour profile are kept. ${lossless}${alpha}`;
   }
 
-  async #save(button, trouble, fetched, name) {
+  async #bringBack(items, trouble) {
+    try {
+      if (await this.#renew(items)) say(trouble, "The server had deleted this. It is restored again; please download it then.");
+    } catch (problem) {
+      say(trouble, problem.message);
+    }
+  }
+
+  async #save(button, trouble, items, fetched) {
     const label = button.textContent;
     say(trouble, null);
     button.disabled = true;
     button.dataset.busy = "1";
     button.textContent = "Preparing";
     try {
-      const got = await fetched();
-      saveBlob(got.blob, got.name ?? name);
+      const got = await fetched(items.map((item) => item.picture.id));
+      saveBlob(got.blob, got.name ?? items[0].name);
     } catch (problem) {
       say(trouble, problem.message);
+      if (problem.status === 404) await this.#bringBack(items, trouble);
     } finally {
       delete button.dataset.busy;
       button.disabled = false;

@@ -28,7 +28,8 @@ const DIALS = ["quality", "strength", "constraint"];
 /** The names of the settings that mean something beside the others. */
 export function belonging(settings) {
   const { task } = settings;
-  const names = ["task", "model", "strength", "ensemble", "bits"];
+  const names = ["task", "strength", "ensemble", "bits"];
+  if (task !== "auto") names.push("model"); // what is found chooses
   const real = task === "real";
   const walks = task !== "jpeg";
   const noise = walks && (!real || settings.temperature > 0); // without noise all samples are one

@@ -161,6 +161,12 @@ export class Viewer {
 
   #key(event) {
     if (event.target !== this.#stage || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (this.#stage.classList.contains("fits") && !this.#line.hidden && /^Arrow(Left|Right)$/.test(event.key)) {
+      event.preventDefault();
+      this.#slider.value = Number(this.#slider.value) + (event.key === "ArrowLeft" ? -2 : 2);
+      this.#draw();
+      return;
+    }
     const far = 60;
     const keys = {
       ArrowLeft: () => this.#move(far, 0),

@@ -34,7 +34,7 @@ export class Item {
 
 export class Workshop extends EventTarget {
   items = [];
-  looked = null; // its turn comes first
+  looked = null; // the one on the screen: its turn comes first
 
   constructor(limits) {
     super();
@@ -72,6 +72,23 @@ export class Workshop extends EventTarget {
     this.#pump();
   }
 
+  /** After a 404: send those again that the server no longer has. Returns how many. */
+  async renew(items) {
+    let lost = 0;
+    for (const item of items) {
+      try {
+        await client.picture(item.picture.id);
+      } catch (problem) {
+        if (problem.status !== 404) throw problem;
+        lost += 1;
+        item.picture = null;
+        item.result = null;
+        this.retry(item);
+      }
+    }
+    return lost;
+  }
+
   remove(item) {
     item.gone = true;
     item.wanted = false;
@@ -103,7 +120,7 @@ export class Workshop extends EventTarget {
     ready.sort((a, b) => Number(b === this.looked) - Number(a === this.looked));
     let free = AT_ONCE - this.items.filter((item) => item.busy).length;
     for (const item of ready) {
-      if (free <= 0 && item !== this.looked) break; // the one on the screen never waits for others
+      if (free <= 0) break;
       free -= 1;
       this.#run(item);
     }
@@ -160,10 +177,11 @@ export class Workshop extends EventTarget {
       onWork(work);
       const last = await client.follow(id, work.version, onWork, item.stop.signal);
       if (last.state === "failed") throw new Problem(422, last.error ?? "This did not work.");
+      if (last.state === "stopped") throw new Problem(409, "It was stopped.");
       item.picture = await client.picture(id);
       item.result = item.picture.result;
-      if (!item.wanted) this.#set(item, last.state === "done" ? "done" : "failed");
-      else this.#told(item);
+      if (!item.wanted) item.state = "done";
+      this.#told(item);
     } catch (error) {
       if (!(error instanceof Replaced)) throw error;
     } finally {
