@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from mimetypes import guess_type
+from mimetypes import MimeTypes
 from typing import Any
 
 from fastapi import FastAPI, Response
@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from restora import __version__
 from restora.apps.web.about import EXAMPLES
+from restora.apps.web.body import BodyLimit
 from restora.apps.web.guard import Guard, Login
 from restora.apps.web.limits import Limits
 from restora.apps.web.problems import add_handlers
@@ -74,6 +75,7 @@ def make_app(
     _add_pages(app)
     add_handlers(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.add_middleware(BodyLimit, most_bytes=studio.limits.upload_bytes)
     app.add_middleware(Guard, hosts=hosts, login=login)
     return app
 
@@ -120,10 +122,12 @@ def _add_pages(app: FastAPI) -> None:
     page = {part.name: part.read_bytes() for part in (here / "page").iterdir() if part.is_file()}
     shown = {each.name: (here / "examples" / each.name).read_bytes() for each in EXAMPLES}
 
+    kinds = MimeTypes()  # what this system believes of files may be anything
+
     def answer(parts: dict[str, bytes], name: str) -> Response:
         if name not in parts:
             raise HTTPException(404, f"There is nothing called {name} here.")
-        kind = guess_type(name)[0] or "application/octet-stream"
+        kind = kinds.guess_type(name)[0] or "application/octet-stream"
         return Response(parts[name], media_type=kind, headers={"Cache-Control": "no-cache"})
 
     @app.get("/", include_in_schema=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import ipaddress
 import secrets
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from restora.apps.web.problems import problem
 
+BROKEN = "Something went wrong in the server; its log says what."
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _HEADERS = {
@@ -65,8 +65,12 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
+        started = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
                     headers[name] = value
@@ -75,7 +79,13 @@ class Guard:
 
         refused = self._refused(scope["method"], Headers(scope=scope))
         if refused is None:
-            await self._app(scope, receive, send_with_headers)
+            try:
+                await self._app(scope, receive, send_with_headers)
+            except Exception:
+                if not started:
+                    answer = problem(HTTPStatus.INTERNAL_SERVER_ERROR, BROKEN)
+                    await answer(scope, receive, send_with_headers)
+                raise  # for the log
             return
         status, detail = refused
         answer = problem(status, detail)
@@ -118,7 +128,7 @@ class Guard:
             return False
         try:
             user, _, password = base64.b64decode(told, validate=True).partition(b":")
-        except binascii.Error:
+        except ValueError:  # of the coding, or of letters that it does not have
             return False
         # Both are compared, each in the same time whatever it is.
         right_user = secrets.compare_digest(user, self._login.user.encode())

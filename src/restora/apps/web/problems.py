@@ -39,10 +39,6 @@ _STATUS: tuple[tuple[type[RestoraError], HTTPStatus], ...] = (
 )
 
 
-class TooLarge(RestoraError):
-    """A body that is larger than a server takes."""
-
-
 def problem(status: int, detail: str) -> JSONResponse:
     """An answer that says what went wrong."""
     known = HTTPStatus(status)
@@ -69,8 +65,6 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RestoraError)
     async def _restora(_: Request, error: Exception) -> JSONResponse:
-        if isinstance(error, TooLarge):
-            return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
         for kind, status in _STATUS:
             if isinstance(error, kind):
                 return problem(status, str(error))

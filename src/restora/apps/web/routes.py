@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse
 
 from restora.apps.web.about import about
-from restora.apps.web.problems import TooLarge, documented
+from restora.apps.web.problems import documented
 from restora.apps.web.store import Kept, State
 from restora.apps.web.studio import Studio, file_name, inspected_shape, plain_name
 from restora.apps.web.wire import (
@@ -76,27 +76,16 @@ def _kept(id: str, studio: Annotated[Studio, Depends(_studio)]) -> Kept:
     return studio.store.get(id)
 
 
-async def _body(request: Request, studio: Annotated[Studio, Depends(_studio)]) -> bytes:
-    """The bytes that came, as many as are allowed.
+async def _body(request: Request) -> bytes:
+    """The bytes that came.
 
     Raises:
-        TooLarge: They are more.
         UsageError: There are none.
     """
-    most = studio.limits.upload_bytes
-    told = request.headers.get("content-length", "0")
-    length = int(told) if told.isdecimal() else 0
-    data = bytearray()
-    if length <= most:
-        async for chunk in request.stream():
-            data += chunk
-            if len(data) > most:
-                break
-    if length > most or len(data) > most:
-        raise TooLarge(f"The file is larger than the {most / 1e6:g} MB that this server takes.")
+    data = await request.body()
     if not data:
         raise UsageError("The body is empty; send the bytes of a picture's file.")
-    return bytes(data)
+    return data
 
 
 TheStudio = Annotated[Studio, Depends(_studio)]
@@ -192,7 +181,7 @@ def forget(studio: TheStudio, id: str) -> None:
 @api.post(
     "/pictures/{id}/restore",
     status_code=HTTPStatus.ACCEPTED,
-    responses=documented(404, 422, 503),
+    responses=documented(400, 404, 413, 422, 503),
 )
 def ask(studio: TheStudio, kept: TheKept, settings: Settings) -> PictureShape:
     """Restore a picture. What was asked for it before and is not done is given up.
@@ -263,7 +252,7 @@ async def file(
 @api.post(
     "/zip",
     response_class=Response,
-    responses=_bytes_out("application/zip") | documented(404, 409, 422, 503),
+    responses=_bytes_out("application/zip") | documented(400, 404, 409, 413, 422, 503),
 )
 async def zip_results(studio: TheStudio, wish: ZipWish) -> StreamingResponse:
     """The results of many pictures in one zip, with their reports."""

@@ -213,8 +213,13 @@ class Studio:
         """The picture as it came, as a PNG to look at."""
         with kept.lock:
             data = kept.upload.read()
-        facts = kept.facts
-        opened = self.restorer.open(data, name=facts.name, salvage=facts.salvage, history=False)
+        opened = self.restorer.open(
+            data,
+            name=kept.facts.name,
+            salvage=kept.facts.salvage,
+            max_pixels=self.limits.pixels,
+            history=False,
+        )
         return encode(opened.picture, format="PNG", bits=8, quick=True)
 
     def after(self, kept: Kept, version: int | None = None) -> bytes:
@@ -248,12 +253,16 @@ class Studio:
         """
         out = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - who reads it closes it
         reports: dict[str, object] = {}
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-            for kept in every:
-                name = _free(file_name(kept.facts.name, format), reports)
-                archive.writestr(name, self.file(kept, format, jpeg_quality))
-                reports[name] = self.outcome(kept).report | {"source": kept.facts.name}
-            archive.writestr("restora.json", json.dumps(reports, indent=2))
+        try:
+            with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+                for kept in every:
+                    name = _free(file_name(kept.facts.name, format), reports)
+                    archive.writestr(name, self.file(kept, format, jpeg_quality))
+                    reports[name] = self.outcome(kept).report | {"source": kept.facts.name}
+                archive.writestr("restora.json", json.dumps(reports, indent=2))
+        except BaseException:
+            out.close()
+            raise
         out.seek(0, io.SEEK_SET)
         return out
 
@@ -284,7 +293,8 @@ def inspected_shape(found: Inspected, opened: Opened) -> InspectedShape:
 def plain_name(name: str) -> str:
     """A file's name without folders or anything that could leave one."""
     last = PurePosixPath(name.replace("\\", "/")).name
-    return "".join(letter for letter in last if letter.isprintable())[:_NAME_LETTERS] or "picture"
+    shown = "".join(letter for letter in last if letter.isprintable())[:_NAME_LETTERS]
+    return shown if shown.strip(". ") else "picture"
 
 
 def file_name(name: str, format: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from restora.engine.wishes import MOST_GUIDANCE, Wishes
 from restora.weights.registry import MODELS
@@ -33,6 +33,14 @@ Words = Annotated[str, Field(max_length=MOST_LETTERS)]
 Guidance = Annotated[float, Field(ge=0, le=MOST_GUIDANCE)]
 
 
+def _number(value: object) -> object:
+    # In a query everything is text, which a choice of numbers does not take by itself.
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+Counted = BeforeValidator(_number)
+
+
 class _Shape(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,7 +57,9 @@ class Settings(_Shape):
     constraint: Literal["auto", "off", "soft", "hard"] = Field(
         "auto", description="hold the result to the file's quantisation bins"
     )
-    ensemble: Literal[1, 2, 4, 8] = Field(1, description="mean over so many views; slower")
+    ensemble: Annotated[Literal[1, 2, 4, 8], Counted] = Field(
+        1, description="mean over so many views; slower"
+    )
     seed: int | None = Field(None, ge=0, le=MOST_SEED, description="draws a diffusion's noise")
     steps: int | None = Field(None, ge=1, le=MOST_STEPS, description="of a diffusion's walk")
     samples: int = Field(1, ge=1, le=MOST_SAMPLES, description="whose mean is the result")
@@ -63,8 +73,12 @@ class Settings(_Shape):
     color_fix: Literal["none", "adain", "wavelet"] | None = Field(
         None, description="real: gives the colours of the input back"
     )
-    upscale: Literal[1, 2, 3, 4] = Field(1, description="real: times the picture is enlarged")
-    bits: Literal[8, 16] | None = Field(None, description="a channel; none: the input's")
+    upscale: Annotated[Literal[1, 2, 3, 4], Counted] = Field(
+        1, description="real: times the picture is enlarged"
+    )
+    bits: Annotated[Literal[8, 16] | None, Counted] = Field(
+        None, description="a channel; none: the input's"
+    )
 
     def wishes(self) -> Wishes:
         """What the engine is asked for.

@@ -103,7 +103,7 @@ function curl(method, path, operation, media, spec, schema) {
   if (named && !query.length) query.push("name=photo.jpg");
   const url = `${new URL(".", location.href).href.replace(/\/$/, "")}${path.replaceAll("{id}", "ID")}${query.length ? `?${query.join("&")}` : ""}`;
   const parts = ["curl"];
-  if (method === "get" && !isJson(operation) && !path.endsWith("/events")) parts.push("-OJ");
+  if (method === "get" && !isJson(operation) && !path.endsWith("/events")) parts.push(path.endsWith("/file") ? "-OJ" : "-o picture.png");
   else if (media && !isJson(operation)) parts.push("-o", path.endsWith("/zip") ? "restored.zip" : "photo.png");
   if (path.endsWith("/events")) parts.push("-N");
   if (method === "delete") parts.push("-X DELETE");

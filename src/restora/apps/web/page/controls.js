@@ -96,9 +96,9 @@ export class Controls {
     byId("quality-says").value = shown ?? "by itself";
     byId("quality").setAttribute("aria-valuetext", shown === null ? "by itself" : `${shown}${byItself ? ", by itself" : ""}`);
     byId("quality-hint").textContent = !byItself
-      ? "As you set it. Lower repairs more."
+      ? "set by you"
       : fits && result.quality !== null
-        ? `By itself: ${sourceWords(result.quality_source)}.`
+        ? sourceWords(result.quality_source)
         : "";
   }
 

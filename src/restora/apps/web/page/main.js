@@ -35,6 +35,7 @@ class Page {
   #common = { ...AUTOMATIC }; // for pictures to come
   #item = null; // that is looked at
   #spoken = new Map();
+  #fading = null;
 
   constructor(about) {
     this.#about = about;
@@ -137,13 +138,23 @@ class Page {
     const failed = state === "failed" || state === "again";
     byId("progress").hidden = failed;
     byId("progress").dataset.state = state;
+    this.#fade(state === "done");
     byId("progress-text").textContent = sentence(item);
     const bar = byId("progress-bar");
-    bar.hidden = state !== "working" || !work.total;
+    bar.hidden = state !== "working";
     if (work?.total) bar.value = work.done / work.total;
+    else bar.removeAttribute("value"); // nobody knows yet how much there is to do
     byId("failed").hidden = !failed;
     if (failed && byId("error").textContent !== item.error) byId("error").textContent = item.error;
     byId("again").hidden = state !== "failed";
+  }
+
+  /** How long it took is worth a moment, then the picture is. */
+  #fade(done) {
+    if (done && this.#fading) return;
+    clearTimeout(this.#fading);
+    this.#fading = done ? setTimeout(() => byId("progress").classList.add("past"), 3000) : null;
+    byId("progress").classList.remove("past");
   }
 
   #set(settings) {

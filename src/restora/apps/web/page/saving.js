@@ -13,6 +13,7 @@ export class Saving {
     this.#renew = renew;
     const select = byId("format");
     select.append(...about.formats.map(({ name, title }) => element("option", { value: name }, title)));
+    if (about.formats.some(({ name }) => name === "png")) select.value = "png"; // nothing is lost unasked
     select.onchange = () => this.#tell();
     byId("download").onclick = () =>
       this.#save(byId("download"), byId("save-error"), [one()], ([id]) => client.file(id, ...this.#chosen()));
@@ -39,9 +40,8 @@ export class Saving {
   #tell() {
     const format = this.#about.formats.find(({ name }) => name === byId("format").value);
     byId("jpeg-quality-box").hidden = format?.name !== "jpeg";
-    const lossless = format?.lossless ? "Nothing is lost again." : "A little is lost again.";
-    const alpha = format?.alpha === false ? " It holds no transparency." : "";
-    byId("save-says").textContent = `Date, place and colour profile are kept. ${lossless}${alpha}`;
+    const loss = format?.lossless ? "" : ` ${format?.title} loses a little again.`;
+    byId("save-says").textContent = `Date, place and colour profile are kept.${loss}`;
   }
 
   async #bringBack(items, trouble) {

@@ -66,10 +66,10 @@ export const isAutomatic = (settings) =>
   Object.keys(AUTOMATIC).every((name) => settings[name] === AUTOMATIC[name]);
 
 const SOURCES = {
-  asked: "as you set it",
+  asked: "set by you",
   header: "read from the file",
   network: "estimated from the picture",
-  "earlier save": "an earlier, harder save left traces of it",
+  "earlier save": "traces of an earlier, harder save",
 };
 
 /** Who told a quality, in words; empty where nobody did. */

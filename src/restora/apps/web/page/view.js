@@ -42,12 +42,15 @@ export function zoomTo(view, pane, size, dpr, scale, px = pane.width / 2, py = p
   return clamp(moved, pane, size);
 }
 
-/** The picture's box in the pane, on whole device pixels, so that 1:1 shows pixels as they are. */
-export function box(view, pane, size, dpr) {
-  const snap = (value) => Math.round(value * dpr) / dpr;
+/**
+ * The picture's box in the pane, on whole device pixels, so that 1:1 shows pixels as they are.
+ * corner is the pane's own place in the window, {left, top}, which may lie between pixels.
+ */
+export function box(view, pane, size, dpr, corner) {
+  const snap = (value, from) => Math.round((from + value) * dpr) / dpr - from;
   return {
-    left: snap(pane.width / 2 - view.x * view.scale),
-    top: snap(pane.height / 2 - view.y * view.scale),
+    left: snap(pane.width / 2 - view.x * view.scale, corner.left),
+    top: snap(pane.height / 2 - view.y * view.scale, corner.top),
     width: size.width * view.scale,
     height: size.height * view.scale,
   };

@@ -199,9 +199,9 @@ export class Viewer {
 
   #slideTo(clientX) {
     const { pane } = this.#layout;
-    const place = box(this.#view, pane, this.#size, devicePixelRatio);
-    const [from, to] = this.#span(place, pane);
-    const x = clientX - this.#stage.getBoundingClientRect().left;
+    const corner = this.#stage.getBoundingClientRect();
+    const [from, to] = this.#span(box(this.#view, pane, this.#size, devicePixelRatio, corner), pane);
+    const x = clientX - corner.left;
     this.#slider.value = Math.max(0, Math.min(100, ((x - from) / (to - from)) * 100));
     this.#draw();
   }
@@ -211,15 +211,15 @@ export class Viewer {
     const { pane, dx, dy } = this.#layout;
     if (this.#fits) this.#view = fit(pane, this.#size, dpr);
     this.#view = clamp(this.#view, pane, this.#size);
-    const place = box(this.#view, pane, this.#size, dpr);
-    for (const image of Object.values(this.#images)) {
-      if (!image) continue;
-      for (const [name, value] of Object.entries(place)) image.style[name] = `${value}px`;
-    }
+    const corner = this.#stage.getBoundingClientRect();
+    const place = box(this.#view, pane, this.#size, dpr, corner);
+    const beside = box(this.#view, pane, this.#size, dpr, { left: corner.left + dx, top: corner.top + dy });
+    this.#lay(this.#images.before, place);
+    this.#lay(this.#images.after, beside);
     const side = dx > 0 || dy > 0;
     const slides = this.#both && !side;
-    this.#place(this.#panes.before, 0, 0, pane);
-    this.#place(this.#panes.after, dx, dy, pane);
+    this.#lay(this.#panes.before, { left: 0, top: 0, ...pane });
+    this.#lay(this.#panes.after, { left: dx, top: dy, ...pane });
     this.#cut(slides, place, pane);
     this.#stage.classList.toggle("side", side);
     this.#stage.classList.toggle("large", this.#view.scale * dpr > 2.5);
@@ -230,8 +230,9 @@ export class Viewer {
     this.#tell(dpr);
   }
 
-  #place(node, left, top, pane) {
-    Object.assign(node.style, { left: `${left}px`, top: `${top}px`, width: `${pane.width}px`, height: `${pane.height}px` });
+  #lay(node, { left, top, width, height }) {
+    if (!node) return;
+    Object.assign(node.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
   }
 
   /** Before on the left of the line, after on the right: both cut, so that neither shines through. */
@@ -239,7 +240,9 @@ export class Viewer {
     this.#line.hidden = !slides;
     const [from, to] = this.#span(place, pane);
     const x = from + ((to - from) * this.#slider.value) / 100;
-    this.#line.style.left = `${x}px`;
+    const top = Math.max(0, place.top);
+    const height = Math.max(44, Math.min(pane.height, place.top + place.height) - top);
+    Object.assign(this.#line.style, { left: `${x}px`, top: `${top}px`, height: `${height}px` });
     this.#slider.setAttribute("aria-valuetext", `${Math.round(this.#slider.value)} % before`);
     this.#panes.before.style.clipPath = slides ? `inset(0 ${pane.width - x}px 0 0)` : "";
     this.#panes.after.style.clipPath = slides ? `inset(0 0 0 ${x}px)` : "";

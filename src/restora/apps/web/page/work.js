@@ -27,6 +27,7 @@ export class Item {
     this.busy = false;
     this.gone = false;
     this.asked = null; // the request under way
+    this.answered = null; // the one that the result came of
     this.again = null; // the timer of another try
     this.stop = null; // ends the following of the request under way
   }
@@ -44,7 +45,8 @@ export class Workshop extends EventTarget {
   add(files, settings) {
     const added = files.map((file) => new Item(file, settings));
     for (const item of added) {
-      if (item.file.size > this.limits.upload_bytes) this.#fail(item, tooLarge(item.file, this.limits));
+      if (item.file.size === 0) this.#fail(item, "This file is empty.");
+      else if (item.file.size > this.limits.upload_bytes) this.#fail(item, tooLarge(item.file, this.limits));
     }
     this.items.push(...added);
     this.#pump();
@@ -54,9 +56,14 @@ export class Workshop extends EventTarget {
   /** Wish something else for a picture: a dial waits for the answer before it, all else does not. */
   wish(item, settings) {
     item.settings = { ...settings };
-    item.wanted = true;
-    const waits = item.asked && item.state === "working" && onlyDial(item.asked, request(settings));
-    if (item.asked && !waits) item.stop?.abort(new Replaced());
+    const wish = request(settings);
+    const standing = item.asked ?? (item.state === "done" ? item.answered : null);
+    item.wanted = !same(wish, standing);
+    const waits = item.state === "working" && item.asked && onlyDial(item.asked, wish);
+    if (item.wanted && item.asked && !waits) {
+      item.stop.abort(new Replaced());
+      item.asked = null;
+    }
     this.#told(item);
     this.#pump();
   }
@@ -138,6 +145,7 @@ export class Workshop extends EventTarget {
           if (problem.status !== 404 || sent > 0) throw problem;
           sent += 1; // it was kept for long enough and is gone: the file is still here
           item.picture = null;
+          item.result = null;
           item.wanted = true;
         }
       }
@@ -180,6 +188,7 @@ export class Workshop extends EventTarget {
       if (last.state === "stopped") throw new Problem(409, "It was stopped.");
       item.picture = await client.picture(id);
       item.result = item.picture.result;
+      item.answered = wish;
       if (!item.wanted) item.state = "done";
       this.#told(item);
     } catch (error) {
@@ -210,6 +219,9 @@ export class Workshop extends EventTarget {
     this.#set(item, "again");
   }
 }
+
+/** Whether two requests ask for the same; null is no request. */
+const same = (wish, other) => other !== null && JSON.stringify(wish) === JSON.stringify(other);
 
 /** A wish gave way to a later one. */
 class Replaced extends Error {}
