@@ -27,7 +27,19 @@ __all__ = [
 
 
 class RestoraError(Exception):
-    """Base of every error Restora raises on purpose."""
+    """Base of every error Restora raises on purpose.
+
+    Attributes:
+        message: What went wrong.
+        remedy: What to do about it on the command line; empty where the message says it, or nothing
+            helps. Printed, the error is both.
+    """
+
+    def __init__(self, message: str = "", *, remedy: str = "") -> None:
+        """Say what went wrong."""
+        super().__init__(f"{message} {remedy}" if remedy else message)
+        self.message = message
+        self.remedy = remedy
 
 
 class InputError(RestoraError):

@@ -18,7 +18,19 @@ from restora.errors import InputError, RestoraError
 from restora.images.picture import Alpha, Pixels, Space
 from restora.images.samples import band, floats, pillow_floats, strips
 
-__all__ = ["Decoded", "Request", "check_size", "damaged", "from_pillow", "guarded", "load", "split"]
+__all__ = [
+    "SALVAGE",
+    "Decoded",
+    "Request",
+    "check_size",
+    "damaged",
+    "from_pillow",
+    "guarded",
+    "load",
+    "split",
+]
+
+SALVAGE = "Use --salvage to restore the part that decodes."  # a remedy
 
 
 @dataclass(frozen=True)
@@ -69,8 +81,9 @@ def check_size(request: Request, *, width_px: int, height_px: int) -> None:
     if width_px * height_px > request.max_pixels:
         raise InputError(
             f"{request.name} says it is {size} pixels in size, more than the limit of "
-            f"{request.max_pixels:,} pixels; if you trust the file, allow more with "
-            f"--max-megapixels (in Python: max_pixels)."
+            f"{request.max_pixels:,} pixels.",
+            remedy="If you trust the file, allow more with --max-megapixels (in Python: "
+            "max_pixels).",
         )
 
 
@@ -96,9 +109,7 @@ def load(image: ImageFile.ImageFile, request: Request) -> int | None:
         if not request.salvage:
             if "truncated" in str(error):
                 raise cut_off(request) from error
-            raise InputError(
-                f"{damaged(request, error)} Use --salvage to restore the part that decodes."
-            ) from error
+            raise InputError(damaged(request, error).message, remedy=SALVAGE) from error
         rows = _keep_partial(image)
         if rows == 0:
             raise InputError(f"{request.name} is damaged and nothing of it decodes.") from error
@@ -108,9 +119,7 @@ def load(image: ImageFile.ImageFile, request: Request) -> int | None:
 
 def cut_off(request: Request, how_much: str = "") -> InputError:
     """The error for a file that ends early; ``how_much`` is a clause such as ``", 3 of 9 ..."``."""
-    return InputError(
-        f"{request.name} is cut off{how_much}. Use --salvage to restore the part that decodes."
-    )
+    return InputError(f"{request.name} is cut off{how_much}.", remedy=SALVAGE)
 
 
 def salvage_note(rows: int, height_px: int) -> str:

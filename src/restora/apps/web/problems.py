@@ -22,6 +22,7 @@ from restora.errors import (
     RestoraError,
     UsageError,
 )
+from restora.images.decode import SALVAGE
 
 RETRY_S = 2
 MEDIA = "application/problem+json"
@@ -39,10 +40,10 @@ _STATUS: tuple[tuple[type[RestoraError], HTTPStatus], ...] = (
 )
 
 
-def problem(status: int, detail: str) -> JSONResponse:
-    """An answer that says what went wrong."""
+def problem(status: int, detail: str, *, salvage: bool = False) -> JSONResponse:
+    """An answer that says what went wrong; ``salvage``: a part of a damaged file decodes."""
     known = HTTPStatus(status)
-    told = Problem(title=known.phrase, status=status, detail=detail)
+    told = Problem(title=known.phrase, status=status, detail=detail, salvage=salvage)
     wait = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
     headers = {"Retry-After": str(RETRY_S)} if known in wait else {}
     return JSONResponse(told.model_dump(), status, headers, media_type=MEDIA)
@@ -65,10 +66,11 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RestoraError)
     async def _restora(_: Request, error: Exception) -> JSONResponse:
-        for kind, status in _STATUS:
-            if isinstance(error, kind):
-                return problem(status, str(error))
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+        assert isinstance(error, RestoraError)
+        statuses = (status for kind, status in _STATUS if isinstance(error, kind))
+        status = next(statuses, HTTPStatus.INTERNAL_SERVER_ERROR)
+        # Its remedy is an option of the command, which nobody here can give.
+        return problem(status, error.message, salvage=error.remedy == SALVAGE)
 
     @app.exception_handler(RequestValidationError)
     async def _request(_: Request, error: Exception) -> JSONResponse:

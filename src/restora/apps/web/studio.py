@@ -24,7 +24,7 @@ from restora.engine.opened import Opened
 from restora.engine.restorer import Restorer
 from restora.engine.result import Result
 from restora.engine.wishes import Wishes
-from restora.errors import RestoraError, WeightsError
+from restora.errors import OutputError, RestoraError, UsageError, WeightsError
 from restora.images import Picture, check_writable, encode
 from restora.images.formats import SUFFIXES, writable_name
 from restora.images.orientation import swaps_sides
@@ -158,7 +158,7 @@ class Studio:
         except Stopped:
             asked.state = "stopped"
         except RestoraError as error:
-            asked.error, asked.state = str(error), "failed"
+            asked.error, asked.state = error.message, "failed"
         except MemoryError:
             asked.error = "There is not enough memory for this picture."
             asked.state = "failed"
@@ -245,20 +245,31 @@ class Studio:
         return encode(picture, format=format, bits=made.outcome.settings.bits, quality=quality)
 
     def zip(self, every: Sequence[Kept], format: str, jpeg_quality: int) -> IO[bytes]:
-        """The results of many pictures, and their reports, in one file.
+        """The results of many pictures in one file, and ``restora.json``: what was done to each.
+
+        What the format cannot hold is left out, and the reason stands there instead.
 
         Raises:
             NotYet: One of them has no result.
-            OutputError, UsageError: The format cannot hold one of them.
+            OutputError, UsageError: The format cannot hold any of them.
         """
         out = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - who reads it closes it
         reports: dict[str, object] = {}
+        refused: list[RestoraError] = []
         try:
             with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
                 for kept in every:
                     name = _free(file_name(kept.facts.name, format), reports)
-                    archive.writestr(name, self.file(kept, format, jpeg_quality))
-                    reports[name] = self.outcome(kept).report | {"source": kept.facts.name}
+                    told: dict[str, object] = {"source": kept.facts.name}
+                    try:
+                        archive.writestr(name, self.file(kept, format, jpeg_quality))
+                        told |= self.outcome(kept).report
+                    except (OutputError, UsageError) as error:
+                        refused.append(error)
+                        told["error"] = error.message
+                    reports[name] = told
+                if len(refused) == len(every):
+                    raise refused[0]
                 archive.writestr("restora.json", json.dumps(reports, indent=2))
         except BaseException:
             out.close()

@@ -99,7 +99,7 @@ class Row(_Shape):
 class InspectedShape(_Shape):
     """What a file knows, before anything is done to it."""
 
-    headline: str = Field(description="what was done to the picture, as sentences")
+    headline: str = Field(description="what the file tells of its past, as sentences")
     rows: list[Row] = Field(description="everything, for people")
     quality: float | None = Field(description="it was saved at, 1-100; none: nothing tells")
     facts: dict[str, Any] = Field(description="everything, for programs")
@@ -225,3 +225,6 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str = Field(description="a sentence for people")
+    salvage: bool = Field(
+        False, description="a part of the file decodes, and can be asked for with salvage=true"
+    )

@@ -2,8 +2,9 @@
 
 export class Problem extends Error {
   /** A sentence for people, the HTTP status (0: no answer) and when to try again, in seconds. */
-  constructor(status, sentence, retry_s = null) {
+  constructor(status, sentence, retry_s = null, salvage = false) {
     super(sentence);
+    this.salvage = salvage; // a part of the file decodes, and can be asked for
     this.status = status;
     this.retry_s = retry_s;
   }
@@ -21,8 +22,10 @@ async function ask(path, options = {}) {
   }
   if (answer.ok) return answer;
   let sentence = null;
+  let salvage = false;
   try {
     const told = await answer.json();
+    salvage = told.salvage === true;
     sentence = typeof told.detail === "string" ? told.detail : told.title;
   } catch {
     // Something between us and the server answered; its page is not for people.
@@ -32,6 +35,7 @@ async function ask(path, options = {}) {
     answer.status,
     sentence || `The server said no (${answer.status} ${answer.statusText}).`,
     Number.isFinite(wait) ? wait : null,
+    salvage,
   );
 }
 
@@ -47,8 +51,8 @@ const at = (id) => `api/pictures/${encodeURIComponent(id)}`;
 
 export const about = () => json("api/about");
 
-export const upload = (file, name) =>
-  json(`api/pictures?name=${encodeURIComponent(name)}`, {
+export const upload = (file, name, salvage) =>
+  json(`api/pictures?${new URLSearchParams({ name, salvage })}`, {
     method: "POST",
     headers: { "Content-Type": "application/octet-stream" },
     body: file,

@@ -92,7 +92,7 @@ export class Controls {
     const found = (fits ? result.quality : null) ?? picture?.inspected.quality ?? null;
     const shown = settings.quality ?? (found === null ? null : Math.round(found));
     byId("auto").checked = byItself;
-    if (shown !== null) byId("quality").value = Math.min(100, Math.max(1, shown));
+    byId("quality").value = Math.min(100, Math.max(1, shown ?? 50));
     byId("quality-says").value = shown ?? "by itself";
     byId("quality").setAttribute("aria-valuetext", shown === null ? "by itself" : `${shown}${byItself ? ", by itself" : ""}`);
     byId("quality-hint").textContent = !byItself

@@ -56,7 +56,7 @@ class Page {
   #take(files, settings) {
     if (!files.length) return;
     const added = this.#shop.add(files, settings);
-    document.body.classList.remove("empty");
+    document.body.classList.add("open");
     for (const id of ["viewer", "strip", "panel"]) byId(id).hidden = false;
     for (const item of added) this.#list.add(item);
     this.#look(added[0]);
@@ -147,6 +147,7 @@ class Page {
     byId("failed").hidden = !failed;
     if (failed && byId("error").textContent !== item.error) byId("error").textContent = item.error;
     byId("again").hidden = state !== "failed";
+    byId("again").textContent = item.canSalvage ? "Restore the part that decodes" : "Try again";
   }
 
   /** How long it took is worth a moment, then the picture is. */
@@ -201,7 +202,7 @@ class Page {
     this.#spoken.clear();
     this.#common = { ...AUTOMATIC };
     this.#viewer.clear();
-    document.body.classList.add("empty");
+    document.body.classList.remove("open");
     for (const id of ["viewer", "strip", "panel"]) byId(id).hidden = true;
     announce("All pictures are removed");
     byId("choose").focus();

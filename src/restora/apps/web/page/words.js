@@ -9,7 +9,7 @@ export function sentence(item) {
     case "queued":
       return "Waiting for its turn";
     case "sending":
-      return "Sending the picture";
+      return "Sending and reading the picture";
     case "waiting":
       if (!work || work.ahead === 0) return "Next in the queue";
       return work.ahead === 1 ? "In the queue, one before it" : `In the queue, ${work.ahead} before it`;
@@ -32,7 +32,7 @@ export function word(item) {
     case "queued":
       return "Waiting";
     case "sending":
-      return "Sending";
+      return "Reading";
     case "waiting":
       return work?.ahead ? `Queue, ${work.ahead} before` : "Queue, next";
     case "working":

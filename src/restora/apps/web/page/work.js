@@ -23,6 +23,8 @@ export class Item {
     this.result = null;
     this.work = null;
     this.error = null;
+    this.salvage = false; // it is damaged, and the part that decodes is wanted
+    this.canSalvage = false;
     this.wanted = true;
     this.busy = false;
     this.gone = false;
@@ -56,6 +58,10 @@ export class Workshop extends EventTarget {
   /** Wish something else for a picture: a dial waits for the answer before it, all else does not. */
   wish(item, settings) {
     item.settings = { ...settings };
+    if (item.state === "failed" && !item.picture) { // no settings make a picture of the file
+      this.#told(item);
+      return;
+    }
     const wish = request(settings);
     const standing = item.asked ?? (item.state === "done" ? item.answered : null);
     item.wanted = !same(wish, standing);
@@ -68,9 +74,11 @@ export class Workshop extends EventTarget {
     this.#pump();
   }
 
-  /** Try what failed once more. */
+  /** Try what failed once more; of a damaged file, the part that decodes. */
   retry(item) {
     clearTimeout(item.again);
+    item.salvage ||= item.canSalvage;
+    item.canSalvage = false;
     item.again = null;
     item.error = null;
     item.state = "queued";
@@ -160,7 +168,7 @@ export class Workshop extends EventTarget {
 
   async #send(item) {
     this.#set(item, "sending");
-    const picture = await client.upload(item.file, item.name);
+    const picture = await client.upload(item.file, item.name, item.salvage);
     if (item.gone) {
       client.remove(picture.id).catch(() => {});
       return;
@@ -206,6 +214,7 @@ export class Workshop extends EventTarget {
       return;
     }
     if (problem.status !== 503) {
+      item.canSalvage = problem.salvage;
       this.#fail(item, problem.message);
       return;
     }
