@@ -32,6 +32,9 @@ nitpicky = True
 nitpick_ignore_regex = [
     # Nothing of other projects is looked up, so that the site builds without a network.
     (r"py:.*", r"(?!restora\b).*"),
+    # What a network's configuration is made of stands in its recipe, line by line.
+    (r"py:class", r"restora\.networks\.\S*Config"),
+    (r"py:class", r"restora\.images\.colour\.Float"),  # a type variable
 ]
 
 # What a link of a page that leads out of this folder means: pages that show such a file already.
@@ -51,6 +54,7 @@ myst_links_external_new_tab = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
+autodoc_default_options = {"no-value": True}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 add_module_names = False

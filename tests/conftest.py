@@ -8,6 +8,12 @@ import time
 import pytest
 from hypothesis import settings
 
+# Two workers on two cores: a network's second thread would wait for a core more than it works.
+# Before PyTorch is imported, and for the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What PyTorch's exporter remembers of every operation takes longer than it saves with open sizes.
+os.environ.setdefault("TORCH_FAKE_TENSOR_DISPATCH_CACHE", "0")
+
 # A machine that is busy elsewhere must not fail a test: speed is measured by `restora bench`.
 settings.register_profile("restora", deadline=None, max_examples=40, print_blob=True)
 settings.load_profile("restora")

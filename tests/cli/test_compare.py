@@ -1,8 +1,6 @@
 """`restora compare` and `restora export`, as a user types them."""
 
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -18,11 +16,9 @@ from restora.networks.released import to_released
 from restora.networks.weight_files import read_weights
 
 
-def run(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "restora.cli.main", *map(str, arguments)],
-        capture_output=True, text=True, check=False, cwd=cwd,
-    )  # fmt: skip
+@pytest.fixture
+def run(typed):
+    return typed
 
 
 def pixels(path):
@@ -43,7 +39,7 @@ def photo(tmp_path):
     return tmp_path / "a.jpg"
 
 
-def test_a_sheet_and_a_zoom(photo, tmp_path):
+def test_a_sheet_and_a_zoom(run, photo, tmp_path):
     done = run("compare", photo, "--quality", "10,60", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "first result" in done.stderr
@@ -74,14 +70,14 @@ def test_a_sheet_and_a_zoom(photo, tmp_path):
         (("-o", "a.jpg"), "a.jpg: the sheet is a PNG; its name ends in .png"),
     ],
 )
-def test_compare_refuses(photo, tmp_path, options, message):
+def test_compare_refuses(run, photo, tmp_path, options, message):
     done = run("compare", photo, *options, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert not list(tmp_path.glob("*.png"))
 
 
-def test_the_folder_of_the_sheet_is_made(photo, tmp_path):
+def test_the_folder_of_the_sheet_is_made(run, photo, tmp_path):
     done = run("compare", photo, "--quality", "30", "-o", "new/deep/s.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert {p.name for p in (tmp_path / "new" / "deep").iterdir()} == {"s.png", "s-zoom.png"}
@@ -104,7 +100,7 @@ def test_a_bad_place_is_told_before_any_work(tmp_path, monkeypatch, out, message
     assert message in str(done.exception)
 
 
-def test_settings_are_checked_before_any_work(tmp_path):
+def test_settings_are_checked_before_any_work(run, tmp_path):
     done = run("compare", "nowhere.jpg", "--quality", "10,101", cwd=tmp_path)
     assert done.returncode == 2
     assert "not 101" in done.stderr
@@ -168,7 +164,7 @@ def test_whatever_comes_out_goes_in_again(released, tmp_path, monkeypatch):
         assert np.abs(result - results[0]).max() <= 1
 
 
-def test_a_gray_network_takes_a_colour_picture(released, photo, tmp_path):
+def test_a_gray_network_takes_a_colour_picture(run, released, photo, tmp_path):
     done = run("restore", photo, "-o", "out.png", "--model", "tiny.pth", "--explain", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "colour picture, gray network: luma is restored, colour is kept" in done.stderr
@@ -186,14 +182,14 @@ def test_a_gray_network_takes_a_colour_picture(released, photo, tmp_path):
         (("run.pt",), "A run's card needs --title, --data and --trained-on"),
     ],
 )
-def test_export_refuses(released, tmp_path, options, message):
+def test_export_refuses(run, released, tmp_path, options, message):
     done = run("export", *options, "-o", "out", cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert not (tmp_path / "out").exists()
 
 
-def test_a_wrong_file_is_told(photo, tmp_path):
+def test_a_wrong_file_is_told(run, photo, tmp_path):
     (tmp_path / "wrong.pth").write_bytes(photo.read_bytes())
     done = run("restore", photo, "-o", "x.png", "--model", "wrong.pth", cwd=tmp_path)
     assert done.returncode == 1

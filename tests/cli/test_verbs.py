@@ -1,19 +1,15 @@
 """The other verbs, as a user types them."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 
-def run(*arguments, cwd=None):
-    return subprocess.run(
-        [sys.executable, "-m", "restora.cli.main", *map(str, arguments)],
-        capture_output=True, text=True, check=False, cwd=cwd,
-    )  # fmt: skip
+@pytest.fixture
+def run(typed):
+    return typed
 
 
 def picture(height_px=64, width_px=80, seed=0):
@@ -22,22 +18,22 @@ def picture(height_px=64, width_px=80, seed=0):
     return Image.fromarray(coarse).resize((width_px, height_px), Image.Resampling.BICUBIC)
 
 
-def test_help_names_every_verb():
+def test_help_names_every_verb(run):
     done = run("--help")
     assert done.returncode == 0
     for verb in ("restore", "inspect", "models", "bench", "train", "export"):
         assert verb in done.stdout
 
 
-def test_version():
+def test_version(run):
     assert run("--version").stdout.startswith("restora 0.")
 
 
-def test_a_wrong_option_is_wrong_usage():
+def test_a_wrong_option_is_wrong_usage(run):
     assert run("restore", "--qualty", "3").returncode == 2
 
 
-def test_inspect(tmp_path):
+def test_inspect(run, tmp_path):
     picture().save(tmp_path / "a.jpg", quality=37, progressive=True)
     done = run("inspect", tmp_path / "a.jpg")
     assert done.returncode == 0, done.stderr
@@ -45,7 +41,7 @@ def test_inspect(tmp_path):
         assert words in done.stdout
 
 
-def test_inspect_takes_words_of_strangers_as_they_are(tmp_path):
+def test_inspect_takes_words_of_strangers_as_they_are(run, tmp_path):
     (tmp_path / "[").mkdir()
     for name in ("[/b] a.jpg", "[old] a.jpg"):
         picture().save(tmp_path / name, comment="[/b] hi [red]x")
@@ -58,7 +54,7 @@ def test_inspect_takes_words_of_strangers_as_they_are(tmp_path):
         ]
 
 
-def test_inspect_wraps_no_line(tmp_path):
+def test_inspect_wraps_no_line(run, tmp_path):
     picture().save(tmp_path / "a.jpg", qtables=[[9] * 64, [7] * 64])
     lines = run("inspect", tmp_path / "a.jpg").stdout.splitlines()
     (saved,) = [line for line in lines if line.startswith("Saved at")]
@@ -66,7 +62,7 @@ def test_inspect_wraps_no_line(tmp_path):
     assert saved.endswith("on average")
 
 
-def test_inspect_json_and_bad_files(tmp_path):
+def test_inspect_json_and_bad_files(run, tmp_path):
     picture().save(tmp_path / "a.jpg", quality=37)
     (tmp_path / "b.txt").write_text("hello")
     done = run("inspect", "--json", tmp_path / "b.txt", tmp_path / "a.jpg")
@@ -75,7 +71,7 @@ def test_inspect_json_and_bad_files(tmp_path):
     assert "b.txt" in done.stderr
 
 
-def test_models():
+def test_models(run):
     done = run("models")
     assert "fbcnn (default)" in done.stdout
     assert "fbcnn-color-compact" in done.stdout
@@ -92,7 +88,7 @@ def testsets(tmp_path):
     return tmp_path / "testsets"
 
 
-def test_bench_measures_and_checks_the_baseline(testsets, tmp_path):
+def test_bench_measures_and_checks_the_baseline(run, testsets, tmp_path):
     """A made test set cannot give the published JPEG row: bench says so and fails."""
     done = run(
         "bench", "jpeg-gray", "--data", testsets, "--quality", "10", "--estimate",
@@ -118,19 +114,19 @@ def test_bench_measures_and_checks_the_baseline(testsets, tmp_path):
         (["jpeg-gray", "--model", "x"], "no model named 'x'"),
     ],
 )
-def test_bench_refuses(arguments, message):
+def test_bench_refuses(run, arguments, message):
     done = run("bench", *arguments)
     assert done.returncode == 2
     assert message in done.stderr
 
 
-def test_bench_resources():
+def test_bench_resources(run):
     done = run("bench", "resources", "--megapixels", "0.01")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("| 0.0 |")
 
 
-def test_train_export_and_bench_it(tmp_path):
+def test_train_export_and_bench_it(run, tmp_path):
     """From photos to a weight with its card, by commands alone."""
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -173,7 +169,7 @@ def test_train_export_and_bench_it(tmp_path):
         ("1m", "train.stepz=3", "train.stepz: no such key; did you mean steps?"),
     ],
 )
-def test_train_refuses(tmp_path, budget, override, message):
+def test_train_refuses(run, tmp_path, budget, override, message):
     recipe = tmp_path / "r.yaml"
     recipe.write_text("name: tiny\nnetwork: {widths: [4, 8], blocks: [1, 1]}\n")
     (tmp_path / "photos").mkdir()

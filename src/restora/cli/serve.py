@@ -59,8 +59,11 @@ def serve(
     Nobody but this computer reaches it, unless --share or --host say so. Pictures stay in memory
     and in files without a name, and nothing of them is left when the server ends.
     """
+    import os
     import webbrowser
 
+    # ONNX Runtime would leave a file of its own behind, and may tell its makers what it runs.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from restora._optional import require
     from restora.engine.restorer import Restorer
     from restora.errors import UsageError
