@@ -26,6 +26,11 @@ def test_the_headline_says_what_was_done_to_a_jpeg(jpeg):
     assert dict(found.rows)["Size"] == f"{facts.width_px} × {facts.height_px} pixels"
 
 
+def test_the_headline_says_that_a_file_was_cut_off(jpeg):
+    found = inspected_jpeg(inspect(jpeg(quality=20)[:-2], name="a.jpg"), None)
+    assert found.headline.endswith("The end marker is missing: the file was cut off.")
+
+
 @pytest.mark.parametrize(
     ("judgement", "words"),
     [

@@ -31,13 +31,15 @@ class Inspected:
     @property
     def headline(self) -> str:
         """What was done to the picture, as sentences."""
-        found = [
-            f"{text[0].upper()}{text[1:]}." if text.startswith("no ") else f"{label} {text}."
-            for label, text in self.rows
-            if label in _HISTORY
-        ]
+        found = [_sentence(label, text) for label, text in self.rows if label in _HISTORY]
         formats = [f"{text}." for label, text in self.rows if label == "Format"]
         return " ".join(formats + found)
+
+
+def _sentence(label: str, text: str) -> str:
+    if label == "Damage" or text.startswith("no "):  # it says all by itself
+        return f"{text[0].upper()}{text[1:]}."
+    return f"{label} {text}."
 
 
 def inspected_jpeg(facts: JpegFacts, judgement: Judgement | None) -> Inspected:

@@ -58,7 +58,7 @@ def visit(chromium, address):
     seen = []
     with contextlib.ExitStack() as stack:
 
-        def open_page(path="", *, size=WIDE, refused=0):
+        def open_page(*, size=WIDE, refused=0):
             context = chromium.new_context(viewport=size, accept_downloads=True)
             stack.callback(context.close)
             context.set_default_timeout(WAIT_MS)
@@ -71,7 +71,8 @@ def visit(chromium, address):
                 "document.addEventListener('securitypolicyviolation',"
                 " (event) => console.error('refused by the policy: ' + event.blockedURI))"
             )
-            page.goto(f"{address}/{path}")
+            page.goto(f"{address}/")
+            expect(page.get_by_test_id("version")).not_to_be_empty()  # it knows the server
             seen.append((told, asked, refused))
             return page
 
@@ -109,7 +110,7 @@ def give(page, *files):
 
 
 def finished(page, version=None):
-    """Wait for the result of the picture that is looked at."""
+    """Wait for the result of the picture that is looked at: of that version, or the first."""
     expect(page.get_by_test_id("progress")).to_have_attribute("data-state", "done")
     expect(page.get_by_test_id("image-before")).to_be_visible()
     after = page.get_by_test_id("image-after")
@@ -150,17 +151,14 @@ def test_the_page_opens(visit, address):
     expect(page.get_by_test_id("endpoint")).to_have_count(12)
 
 
-def test_before_and_after(visit, jpeg, commanded):
-    """A file is chosen, compared, looked at closely, dialled and saved."""
+def test_the_line_between_before_and_after(visit, jpeg):
     page = visit()
-    data = jpeg(240, 320, quality=12)
-    give(page, ("photo.jpg", data))
+    give(page, ("photo.jpg", jpeg(240, 320, quality=12)))
     finished(page)
     expect(page.get_by_test_id("name")).to_have_text("photo.jpg")
     expect(page.get_by_test_id("headline")).to_contain_text("Saved at quality 12")
     expect(page.get_by_test_id("done-summary")).not_to_be_empty()
 
-    # The line between them.
     slider, pane = page.get_by_test_id("slider"), page.get_by_test_id("pane-before")
     clip = "element => element.style.clipPath"
     expect(slider).to_have_attribute("aria-valuetext", "50 % before")
@@ -183,7 +181,12 @@ def test_before_and_after(visit, jpeg, commanded):
     slider.fill("30")
     expect(slider).to_have_attribute("aria-valuetext", "30 % before")
 
-    # Both layers are zoomed and moved together.
+
+def test_both_are_zoomed_and_moved_together(visit, jpeg):
+    page = visit()
+    give(page, ("photo.jpg", jpeg(240, 320)))
+    finished(page)
+    stage = page.get_by_test_id("stage").bounding_box()
     fits = places(page)
     assert fits[0] == fits[1]
     for button, told, width in (("zoom-1", "100 %", 320), ("zoom-4", "400 %", 1280)):
@@ -207,8 +210,14 @@ def test_before_and_after(visit, jpeg, commanded):
     assert left[2:] == right[2:]
     assert left[:2] != right[:2]
     page.get_by_test_id("view-slider").click()
+    assert places(page) == fits
 
-    # The dial.
+
+def test_the_dial_and_the_file(visit, jpeg, commanded):
+    page = visit()
+    data = jpeg(96, 128, quality=12)
+    give(page, ("photo.jpg", data))
+    finished(page)
     first = page.request.get(f"{page.url}{shown(page)}").body()
     page.get_by_test_id("quality").fill("80")
     finished(page, version=2)
@@ -220,7 +229,6 @@ def test_before_and_after(visit, jpeg, commanded):
     finished(page, version=3)
     assert page.request.get(f"{page.url}{shown(page)}").body() == first
 
-    # The very files that the command writes.
     assert saved(page) == ("photo.png", commanded(data))
     page.get_by_test_id("format").select_option("jpeg")
     page.get_by_test_id("jpeg-quality").fill("90")
