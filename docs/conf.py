@@ -69,14 +69,15 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
 html_theme_options = {
+    # The colours of the page that `restora serve` shows.
     "light_css_variables": {
-        "color-brand-primary": "#8a3b12",
-        "color-brand-content": "#8a3b12",
-        "color-brand-visited": "#6b2f4f",
+        "color-brand-primary": "#0f6b62",
+        "color-brand-content": "#0f6b62",
+        "color-brand-visited": "#4a5f6b",
     },
     "dark_css_variables": {
-        "color-brand-primary": "#f0a77b",
-        "color-brand-content": "#f0a77b",
-        "color-brand-visited": "#d79bb9",
+        "color-brand-primary": "#6cc9ba",
+        "color-brand-content": "#6cc9ba",
+        "color-brand-visited": "#9fb6c0",
     },
 }

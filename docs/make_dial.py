@@ -1,7 +1,7 @@
 """Draws and fills dial.md: the dial as crops, the curve of PSNR over it, what a turn costs.
 
-    python docs/make_dial.py                                # the crops, and the cost from speed.json
-    python docs/make_dial.py --data testsets/cid22_val      # the curve and its table too
+    python docs/make_dial.py                            # the crops, and the cost from speed.json
+    python docs/make_dial.py --data testsets/cid22_val  # the curve and its table too
 
 Run from the root of the repository. Writes ``docs/dial-quality.png``, ``docs/dial-strength.png``,
 ``docs/dial-curve.svg`` and what stands between the markers of ``docs/dial.md``.

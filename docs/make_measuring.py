@@ -2,8 +2,8 @@
 
     python docs/make_measuring.py
 
-Run from the root of the repository. Measures nothing: a table is what ``restora bench show`` prints of
-a report under ``docs/benchmarks/``, less the rows and columns that are left out here.
+Run from the root of the repository. Measures nothing: a table is what ``restora bench show`` prints
+of a report under ``docs/benchmarks/``, less the rows and columns that are left out here.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     python docs/make_methods.py --tables    # only the table, which measures nothing
 
 Run from the root of the repository. The pictures are those in ``examples/``, damaged here as the
-captions say and restored as the command does it. Writes ``docs/readme.png``, ``docs/models-*.png`` and
-what stands between the markers of ``docs/models.md``.
+captions say and restored as the command does it. Writes ``docs/readme.png``,
+``docs/models-*.png`` and what stands between the markers of ``docs/models.md``.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python docs/make_start.py
 
-Run from the root of the repository. The photo is one of ``examples/``, saved at quality 15, cropped,
-and saved again at 75.
+Run from the root of the repository. The photo is one of ``examples/``, saved at quality 15,
+cropped, and saved again at 75.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """A ComfyUI node that repairs JPEG damage.
 
-Copy this file into ComfyUI's ``custom_nodes`` folder, and install Restora into ComfyUI's Python. The
-node is then under image/restoration.
+Copy this file into ComfyUI's ``custom_nodes`` folder, and install Restora into ComfyUI's Python.
+The node is then under image/restoration.
 
-ComfyUI hands on pixels, not files, so there is no header to read: at quality 0 the network estimates
-how hard a picture was saved. Whatever goes wrong is raised, and ComfyUI shows it; a picture never
-passes through unrestored as if nothing had happened.
+ComfyUI hands on pixels, not files, so there is no header to read: at quality 0 the network
+estimates how hard a picture was saved. Whatever goes wrong is raised, and ComfyUI shows it; a
+picture never passes through unrestored as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class RestoraJPEG:
     RETURN_NAMES: ClassVar = ("restored",)
 
     @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802 - ComfyUI's name
+    def INPUT_TYPES(cls) -> dict[str, Any]:
         """What can be set on the node."""
         quality = {"default": 0, "min": 0, "max": 100, "tooltip": "It was saved at; 0: estimate."}
         strength = {"default": 100, "min": 0, "max": 100, "tooltip": "Share of the repair."}

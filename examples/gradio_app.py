@@ -2,8 +2,8 @@
 
     pip install gradio restora && python gradio_app.py
 
-Files go in and come out as files: Gradio's picture components would decode them, and date, place and
-colour profile would be lost.
+Files go in and come out as files: Gradio's picture components would decode them, and date, place
+and colour profile would be lost.
 """
 
 from __future__ import annotations

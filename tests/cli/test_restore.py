@@ -15,6 +15,7 @@ from restora.engine.jobs import Found, Job
 
 
 def run(*arguments, cwd=None):
+    """As a program of its own."""
     return subprocess.run(
         [sys.executable, "-m", "restora.cli.main", *map(str, arguments)],
         capture_output=True, text=True, check=False, cwd=cwd,
@@ -44,8 +45,8 @@ def test_one_file(folder, tmp_path):
         assert (image.mode, image.size) == ("L", (80, 64))
 
 
-def test_metadata_is_kept_and_the_picture_upright(folder, tmp_path):
-    done = run("restore", folder / "color.jpg", "-o", tmp_path / "out.jpg", "--format", "jpeg")
+def test_metadata_is_kept_and_the_picture_upright(typed, folder, tmp_path):
+    done = typed("restore", folder / "color.jpg", "-o", tmp_path / "out.jpg", "--format", "jpeg")
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "out.jpg") as image:
         assert image.size == (64, 80)
@@ -67,10 +68,10 @@ def test_a_bad_file_never_stops_the_rest(folder, tmp_path):
     assert "1 restored, 2 skipped" in saved.stderr
 
 
-def test_a_failure_names_the_picture_when_results_go_here(tmp_path):
+def test_a_failure_names_the_picture_when_results_go_here(typed, tmp_path):
     (tmp_path / "in").mkdir()
     Image.new("RGBA", (20, 20)).save(tmp_path / "in" / "clear.png")
-    done = run("restore", "in/clear.png", "-o", ".", "--format", "jpeg", cwd=tmp_path)
+    done = typed("restore", "in/clear.png", "-o", ".", "--format", "jpeg", cwd=tmp_path)
     assert done.returncode == 1
     assert "failed: in/clear.png: JPEG cannot hold transparency" in done.stderr
 
@@ -85,8 +86,8 @@ def test_a_bar_is_called_as_its_file(monkeypatch, capsys):
     assert "[red] a.jpg" in capsys.readouterr().err
 
 
-def test_json_is_one_line_a_picture(folder, tmp_path):
-    done = run("restore", folder, "-o", tmp_path / "out", "--json", "--jobs", 2)
+def test_json_is_one_line_a_picture(typed, folder, tmp_path):
+    done = typed("restore", folder, "-o", tmp_path / "out", "--json", "--jobs", 2)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert sorted(row["status"] for row in rows) == ["failed", "restored", "restored"]
     restored = next(row for row in rows if row["source"].endswith("gray.jpg"))
@@ -94,40 +95,40 @@ def test_json_is_one_line_a_picture(folder, tmp_path):
     assert restored["plan"]["quality_source"] == "header"
 
 
-def test_explain_says_why(folder, tmp_path):
-    done = run("restore", folder / "gray.jpg", "-o", tmp_path / "o.png", "--explain")
+def test_explain_says_why(typed, folder, tmp_path):
+    done = typed("restore", folder / "gray.jpg", "-o", tmp_path / "o.png", "--explain")
     assert "- gray picture: the gray network, and it stays gray" in done.stderr
     assert "- quality 12: read from the file's quantisation tables" in done.stderr
 
 
-def test_sixteen_bits(folder, tmp_path):
-    done = run("restore", folder / "gray.jpg", "-o", tmp_path / "o.png", "--bits", 16)
+def test_sixteen_bits(typed, folder, tmp_path):
+    done = typed("restore", folder / "gray.jpg", "-o", tmp_path / "o.png", "--bits", 16)
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "o.png") as image:
         assert image.mode == "I;16"
 
 
-def test_existing_results_and_inputs_are_safe(folder, tmp_path):
+def test_existing_results_and_inputs_are_safe(typed, folder, tmp_path):
     source = (folder / "gray.jpg").read_bytes()
-    done = run("restore", folder / "gray.jpg", "-o", folder / "gray.jpg")
+    done = typed("restore", folder / "gray.jpg", "-o", folder / "gray.jpg")
     assert done.returncode == 2
     assert "would be written over an input" in done.stderr
     assert (folder / "gray.jpg").read_bytes() == source
     (tmp_path / "o.png").write_bytes(b"precious")
-    done = run("restore", folder / "gray.jpg", "-o", tmp_path / "o.png")
+    done = typed("restore", folder / "gray.jpg", "-o", tmp_path / "o.png")
     assert done.returncode == 1
     assert "exists already; use --overwrite or --skip-existing" in done.stderr
     assert (tmp_path / "o.png").read_bytes() == b"precious"
 
 
-def test_in_place(folder):
-    done = run("restore", folder / "gray.jpg", "--in-place")
+def test_in_place(typed, folder):
+    done = typed("restore", folder / "gray.jpg", "--in-place")
     assert done.returncode == 0, done.stderr
     with Image.open(folder / "gray.jpg") as image:
         assert image.format == "JPEG"
 
 
-def test_in_place_never_destroys_what_it_does_not_restore(folder):
+def test_in_place_never_destroys_what_it_does_not_restore(typed, folder):
     first = Image.open(folder / "gray.jpg")
     second = first.transpose(Image.Transpose.ROTATE_180)
     for name in ("film.webp", "film.png", "pages.tif", "two.mpo"):
@@ -139,7 +140,7 @@ def test_in_place_never_destroys_what_it_does_not_restore(folder):
              "pages.tif": "1 more picture", "two.mpo": "1 more picture",
              "motion.jpg": "5,000 bytes behind the picture"}  # fmt: skip
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    done = run("restore", folder, "--in-place")
+    done = typed("restore", folder, "--in-place")
     assert done.returncode == 1
     assert "2 restored, 5 failed" in done.stderr
     for name, what in kinds.items():
@@ -149,14 +150,14 @@ def test_in_place_never_destroys_what_it_does_not_restore(folder):
         ) in done.stderr
     changed = {path.name for path in folder.iterdir() if path.read_bytes() != before[path.name]}
     assert changed == {"gray.jpg", "color.jpg"}
-    done = run("restore", motion, "-o", folder / "motion.png")
+    done = typed("restore", motion, "-o", folder / "motion.png")
     assert done.returncode == 0, done.stderr
     assert "The file holds 5,000 bytes behind the picture" in done.stderr
 
 
-def test_links_in_a_circle_fail_alone(folder, tmp_path):
+def test_links_in_a_circle_fail_alone(typed, folder, tmp_path):
     (folder / "loop.jpg").symlink_to("loop.jpg")
-    done = run("restore", folder / "loop.jpg", folder / "gray.jpg", "-o", tmp_path / "out")
+    done = typed("restore", folder / "loop.jpg", folder / "gray.jpg", "-o", tmp_path / "out")
     assert done.returncode == 1
     assert "1 restored, 1 failed" in done.stderr
     assert "Traceback" not in done.stderr
@@ -190,11 +191,11 @@ def test_pictures_side_by_side_share_the_cores(jobs, threads, monkeypatch):
         (["gray.jpg", "-o", "gray.jpg/x/o.png"], 1, "gray.jpg"),
     ],
 )
-def test_bad_input_gets_one_clear_sentence(folder, arguments, code, message):
+def test_bad_input_gets_one_clear_sentence(typed, folder, arguments, code, message):
     (folder / "empty.jpg").write_bytes(b"")
     (folder / "text.jpg").write_bytes(b"This is a letter, not a picture.")
     Image.new("1", (20_000, 20_000)).save(folder / "huge.png")  # 50 kB, 400 megapixels
-    done = run("restore", *arguments, cwd=folder)
+    done = typed("restore", *arguments, cwd=folder)
     assert done.returncode == code
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -19,6 +19,7 @@ COMMANDS_NOT_RUN = {
     ".pth": "weights of other people",
     "FILE|FOLDER": "a placeholder",
     "--device cuda": "a GPU",
+    "--model weights/": "a weight that the command before it makes",
 }
 OPERATORS = {";", "|", "||", "&&", "&", ">", ">>", "<", "(", ")", "do", "then"}
 

@@ -101,7 +101,7 @@ def test_exceptions_are_needed(unmet_exceptions, prose):
         ("restora", "restore", "photo.jpg", "--qualty", "3"),
         ("restora", "restore"),
         ("restora", "restore", "photo.jpg", "--strength", "much"),
-        ("restora", "restor", "photo.jpg"),
+        ("restora", "repair", "photo.jpg"),
         ("restora", "bench", "jpeg-grey"),
         ("restora", "restore", "photo.jpg", "-o"),
     ],

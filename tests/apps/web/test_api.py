@@ -247,10 +247,9 @@ def test_too_large_a_file(path, chunks, small):
     body = (bytes(6000) for _ in range(4)) if chunks else bytes(10_001)
     answer = small.post(path, content=body)
     assert answer.status_code == 413
-    assert answer.json() == {
-        "type": "about:blank", "title": answer.json()["title"], "status": 413,
-        "detail": "The file is larger than the 0.01 MB that this server takes.",
-    }  # fmt: skip
+    told = answer.json()
+    assert (told["type"], told["status"], told["salvage"]) == ("about:blank", 413, False)
+    assert told["detail"] == "The file is larger than the 0.01 MB that this server takes."
 
 
 def test_too_large_wishes(small, jpeg):
@@ -321,8 +320,9 @@ def test_bad_files(kind, client, jpeg):
         assert answer.status_code == 422
         assert answer.headers["content-type"] == "application/problem+json"
         told = answer.json()
-        assert set(told) == {"type", "title", "status", "detail"}
+        assert set(told) == {"type", "title", "status", "detail", "salvage"}
         assert told["detail"].startswith(sentence)
+        assert told["salvage"] == (kind in ("cut", "broken"))  # the page offers it
     assert not client.studio.store._kept
 
 
@@ -644,7 +644,7 @@ def test_errors_of_our_own_never_show_their_inside(serve, jpeg, monkeypatch):
         assert answer.status_code == 500
         assert answer.json() == {
             "type": "about:blank", "title": "Internal Server Error", "status": 500,
-            "detail": "Something went wrong in the server; its log says what.",
+            "detail": "Something went wrong in the server; its log says what.", "salvage": False,
         }  # fmt: skip
         assert answer.headers["x-content-type-options"] == "nosniff"
 

@@ -355,6 +355,7 @@ def test_a_phone(visit, jpeg):
 
 def test_the_keyboard_is_enough(visit, jpeg):
     page = visit()
+    page.on("filechooser", lambda _: None)  # told early, for it takes effect a little later
     focused = "document.activeElement.dataset.testid ?? document.activeElement.id"
 
     def tab_to(name):
