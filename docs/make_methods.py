@@ -1,11 +1,12 @@
 """Draws and fills models.md, and the picture of the README: each model before and after.
 
     python docs/make_methods.py             # all of it
-    python docs/make_methods.py --tables    # only the table, which measures nothing
+    python docs/make_methods.py --tables    # only the tables; measures nothing
 
 Run from the root of the repository. The pictures are those in ``examples/``, damaged here as the
 captions say and restored as the command does it. Writes ``docs/readme.png``,
-``docs/models-*.png`` and what stands between the markers of ``docs/models.md``.
+``docs/models-*.png`` and what stands between the markers of ``docs/models.md``, ``fbcnn.md`` and
+``dagn.md``.
 """
 
 from __future__ import annotations
@@ -149,6 +150,37 @@ def models_table() -> str:
     return table(head, rows, right_from=2)
 
 
+def sizes_table(published: tuple[str, ...], *weights: str) -> str:
+    """The published network beside those that ship, by their cards."""
+    columns = [published]
+    for card in map(load_card, weights):
+        network = card.training.recipe["network"]
+        columns.append(
+            (
+                ", ".join(map(str, network["widths"])),
+                ", ".join(map(str, network["blocks"])),
+                f"{card.parameters / 1e6:.1f} million",
+                f"{card.macs_per_pixel / 1e3:,.0f} thousand",
+            )
+        )
+    rows = ("channels of the scales", "blocks of the scales", "parameters", "multiply-adds a pixel")
+    cells = [[row, *values] for row, *values in zip(rows, *columns, strict=True)]
+    return table(["", "published", *(f"`{weight}`" for weight in weights)], cells)
+
+
+def put_sizes() -> None:
+    (large,) = (
+        row for row in report("speed")["report"]["networks"] if row["name"].startswith("FBCNN")
+    )
+    scales = ("64, 128, 256, 512", "4, 4, 4, 4")
+    cost = f"{large['macs_per_pixel'] / 1e3:,.0f} thousand"
+    fbcnn = (*scales, f"{large['parameters'] / 1e6:.1f} million", cost)
+    names = ("gray-compact", "color-compact")
+    put(HERE / "fbcnn.md", sizes=sizes_table(fbcnn, *(f"fbcnn-{name}" for name in names)))
+    dagn = (*scales, "about 110 million", "-")
+    put(HERE / "dagn.md", sizes=sizes_table(dagn, *(f"dagn-{name}" for name in names)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", action="store_true", help="draw nothing")
@@ -157,6 +189,7 @@ def main() -> None:
         draw_jpeg_models()
         draw_tasks()
     put(HERE / "models.md", models=models_table())
+    put_sizes()
 
 
 if __name__ == "__main__":

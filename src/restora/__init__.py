@@ -11,6 +11,7 @@ Everything is loaded when it is first used: importing this package costs next to
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from restora.engine.result import Result
     from restora.images import Picture
     from restora.jpeg import JpegFacts
+
+# ONNX Runtime would leave a file of its own behind, and may tell its makers what it runs. Read when
+# it is loaded, so not yet.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 __all__ = ["Picture", "Restorer", "Result", "__version__", "inspect", "load", "restore"]

@@ -181,7 +181,7 @@ def test_bombs_are_refused_by_their_header(name, picture):
         data = out.getvalue()
     assert message(data, max_pixels=599) == (
         "a.jpg says it is 30×20 pixels in size, more than the limit of 599 pixels. "
-        "If you trust the file, allow more with --max-megapixels (in Python: max_pixels)."
+        "Allow more with --max-megapixels (in Python: max_pixels), if you trust the file."
     )
     assert read_bytes(data, name="a", max_pixels=600).width_px == 30
 

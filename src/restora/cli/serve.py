@@ -8,6 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     import socket
+    from types import FrameType
 
     from restora.apps.web.guard import Login
 
@@ -59,11 +60,8 @@ def serve(
     Nobody but this computer reaches it, unless --share or --host say so. Pictures stay in memory
     and in files without a name, and nothing of them is left when the server ends.
     """
-    import os
     import webbrowser
 
-    # ONNX Runtime would leave a file of its own behind, and may tell its makers what it runs.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from restora._optional import require
     from restora.engine.restorer import Restorer
     from restora.errors import UsageError
@@ -117,11 +115,16 @@ def serve(
         login=login,
         ready=ready,
     )
-    # Those who wait for events are let go after a moment; else the end would wait for them.
+
+    class Server(uvicorn.Server):  # type: ignore[misc, name-defined]  # loaded when called
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            app.state.studio.end()  # else it would wait for what runs
+            super().handle_exit(sig, frame)
+
     config = uvicorn.Config(
-        app, log_level="warning", timeout_graceful_shutdown=2, server_header=False
+        app, log_level="warning", timeout_graceful_shutdown=10, server_header=False
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])
 
 
 def _login(auth: str | None, *, alone: bool) -> Login | None:

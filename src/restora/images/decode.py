@@ -19,6 +19,7 @@ from restora.images.picture import Alpha, Pixels, Space
 from restora.images.samples import band, floats, pillow_floats, strips
 
 __all__ = [
+    "MORE_PIXELS",
     "SALVAGE",
     "Decoded",
     "Request",
@@ -30,7 +31,9 @@ __all__ = [
     "split",
 ]
 
-SALVAGE = "Use --salvage to restore the part that decodes."  # a remedy
+# Remedies.
+MORE_PIXELS = "Allow more with --max-megapixels (in Python: max_pixels), if you trust the file."
+SALVAGE = "Use --salvage to restore the part that decodes."
 
 
 @dataclass(frozen=True)
@@ -82,8 +85,7 @@ def check_size(request: Request, *, width_px: int, height_px: int) -> None:
         raise InputError(
             f"{request.name} says it is {size} pixels in size, more than the limit of "
             f"{request.max_pixels:,} pixels.",
-            remedy="If you trust the file, allow more with --max-megapixels (in Python: "
-            "max_pixels).",
+            remedy=MORE_PIXELS,
         )
 
 

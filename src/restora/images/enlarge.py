@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from restora.errors import InputError, UsageError
+from restora.images.decode import MORE_PIXELS
 from restora.images.picture import Alpha, Metadata, Picture, Pixels
 from restora.images.read import MAX_PIXELS
 from restora.images.samples import strips
@@ -62,7 +63,7 @@ def enlarge(picture: Picture, factor: int, *, max_pixels: int = MAX_PIXELS) -> P
         raise InputError(
             f"Enlarged {factor} times the picture has {width}×{height} pixels, more than the limit "
             f"of {max_pixels:,} pixels.",
-            remedy="Allow more with --max-megapixels (in Python: max_pixels).",
+            remedy=MORE_PIXELS,
         )
     pixels: Pixels = np.empty((height, width, picture.pixels.shape[2]), np.float32)
     for channel in range(pixels.shape[2]):

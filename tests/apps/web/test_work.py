@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from restora.apps.web.work import Full, Worker
+from restora.apps.web.work import Full, Stopped, Worker
 
 
 @pytest.fixture
@@ -98,3 +98,21 @@ def test_close_forgets_what_waits(gate, worker):
     closing.join(30)
     assert not closing.is_alive()
     assert waiting.done()
+
+
+def test_what_has_not_begun_never_will_once_it_ends():
+    worker, begun, on = Worker("test", waiting=3), threading.Event(), threading.Event()
+
+    def first():
+        begun.set()
+        on.wait(10)
+        return "done"
+
+    running, waiting = worker.put(first), worker.put(lambda: "never")
+    assert begun.wait(10)
+    worker.ending = True
+    on.set()
+    assert running.result(10) == "done"
+    with pytest.raises(Stopped):
+        waiting.result(10)
+    worker.close()

@@ -22,7 +22,7 @@ from restora.errors import (
     RestoraError,
     UsageError,
 )
-from restora.images.decode import SALVAGE
+from restora.images.decode import MORE_PIXELS, SALVAGE
 
 RETRY_S = 2
 MEDIA = "application/problem+json"
@@ -69,6 +69,8 @@ def add_handlers(app: FastAPI) -> None:
         assert isinstance(error, RestoraError)
         statuses = (status for kind, status in _STATUS if isinstance(error, kind))
         status = next(statuses, HTTPStatus.INTERNAL_SERVER_ERROR)
+        if error.remedy == MORE_PIXELS:
+            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         # Its remedy is an option of the command, which nobody here can give.
         return problem(status, error.message, salvage=error.remedy == SALVAGE)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from http import HTTPStatus
 from typing import IO, Annotated, Any
@@ -27,10 +28,12 @@ from restora.apps.web.wire import (
     Work,
     ZipWish,
 )
+from restora.apps.web.work import Stopped
 from restora.errors import UsageError
 from restora.images import encode
 from restora.images.formats import writable_name
 
+LEFT_S = 0.5  # how often it is looked whether a client has left
 LOOK_S = 0.05  # how often progress is looked at for those who wait for it
 _CHUNK_BYTES = 1 << 18
 _MEDIA = {
@@ -124,11 +127,22 @@ class OneGo(Settings):
     responses=_bytes_out(*_MEDIA.values(), headers=_REPORT) | documented(413, 422, 503),
 )
 async def restore(
-    studio: TheStudio, data: Body, wish: Annotated[OneGo, Query()]
-) -> Response:  # fmt: skip
+    studio: TheStudio, request: Request, data: Body, wish: Annotated[OneGo, Query()]
+) -> Response:
     """Restore a picture in one go: bytes in, bytes out. Nothing is kept."""
-    name = plain_name(wish.name)
-    made, report = await studio.slow.run(partial(_in_one_go, studio, data, wish, name))
+    name, left = plain_name(wish.name), threading.Event()
+    work = studio.slow.put(partial(_in_one_go, studio, data, wish, name, left.is_set))
+    waiting = asyncio.ensure_future(asyncio.wrap_future(work))
+    while not (await asyncio.wait({waiting}, timeout=LEFT_S))[0]:
+        if await request.is_disconnected():  # nobody is there for the answer
+            left.set()
+            work.cancel()
+    try:
+        made, report = await waiting
+    except asyncio.CancelledError:
+        if left.is_set():
+            raise Stopped from None
+        raise
     told = {"Restora-Report": json.dumps(report)}
     return Response(
         made,
@@ -137,9 +151,13 @@ async def restore(
     )
 
 
-def _in_one_go(studio: Studio, data: bytes, wish: OneGo, name: str) -> tuple[bytes, dict[str, Any]]:
+def _in_one_go(
+    studio: Studio, data: bytes, wish: OneGo, name: str, left: Callable[[], bool]
+) -> tuple[bytes, dict[str, Any]]:
     settings = Settings.model_validate(wish.model_dump(include=set(Settings.model_fields)))
-    result = studio.once(data, settings, name=name, salvage=wish.salvage, format=wish.format)
+    result = studio.once(
+        data, settings, name=name, salvage=wish.salvage, format=wish.format, unwanted=left
+    )
     quality = wish.jpeg_quality if wish.format == "jpeg" else None
     made = encode(result.picture, format=wish.format, bits=wish.bits, quality=quality)
     return made, result.report()
@@ -201,7 +219,7 @@ async def events(studio: TheStudio, kept: TheKept) -> AsyncIterator[Work]:
         if work != told:
             told = work
             yield work
-        if work.state not in ("waiting", "working"):
+        if work.state not in ("waiting", "working") or studio.slow.ending:
             return
         await asyncio.sleep(LOOK_S)
 

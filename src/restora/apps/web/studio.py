@@ -50,7 +50,6 @@ class Studio:
         self.restorer = restorer
         self._desk = Desk(restorer, pixels=limits.dial_pixels, largest=limits.pixels)
         self.store = Store(limits, gone=self._desk.clear)
-        self._closing = False
         # Restorations take their turns, and so does all that is quick: a look at a picture does
         # not wait for somebody else's restoration.
         self.slow = Worker("restore", waiting=limits.waiting)
@@ -60,9 +59,13 @@ class Studio:
         """Load what most pictures need, before the first of them comes."""
         self.slow.put(partial(self.restorer.load, Wishes()))
 
+    def end(self) -> None:
+        """Let what runs stop at its next tile. Safe in a signal's handler: it takes no lock."""
+        self.slow.ending = self.quick.ending = True
+
     def close(self) -> None:
         """Stop, and delete everything."""
-        self._closing = True
+        self.end()
         self.store.close()
         self.slow.close()
         self.quick.close()
@@ -140,7 +143,7 @@ class Studio:
             asked.state = "working"
 
         def progress(done: int, total: int) -> None:
-            if asked.stop or self._closing:
+            if asked.stop or self.slow.ending:
                 raise Stopped
             asked.done, asked.total = done, total
 
@@ -172,20 +175,28 @@ class Studio:
                 self._desk.clear(kept.id)
 
     def once(
-        self, data: bytes, settings: Settings, *, name: str, salvage: bool, format: str
+        self,
+        data: bytes,
+        settings: Settings,
+        *,
+        name: str,
+        salvage: bool,
+        format: str,
+        unwanted: Callable[[], bool] = lambda: False,
     ) -> Result:
-        """Restore a file of which nothing is kept.
+        """Restore a file of which nothing is kept; ``unwanted`` tells when nobody waits for it.
 
         Raises:
             InputError: The file is damaged, too large or no picture.
             OutputError, UsageError: The format cannot hold it; or the settings make no sense.
+            Stopped: It is not wanted any more.
         """
 
         def accept(picture: Picture) -> None:
             check_writable(picture, format=format, bits=settings.bits)
 
         def progress(*_: int) -> None:
-            if self._closing:
+            if self.slow.ending or unwanted():
                 raise Stopped
 
         return self.restorer.restore(

@@ -38,6 +38,7 @@ class Worker:
         self._waiting = waiting
         self._line: list[Future[Any]] = []  # what runs first, then what waits
         self._lock = threading.Lock()
+        self.ending = False  # what has not begun will not, and what runs may ask
 
     def put(self, work: Callable[[], T]) -> Future[T]:
         """Ask for something to be done.
@@ -48,13 +49,19 @@ class Worker:
         Raises:
             Full: Too much waits already.
         """
+
+        def unless_ending() -> T:
+            if self.ending:
+                raise Stopped
+            return work()
+
         with self._lock:
             if len(self._line) > self._waiting:
                 raise Full(
                     f"{len(self._line)} others are before you, and more may not wait; "
                     "try again in a moment."
                 )
-            future = self._pool.submit(work)
+            future = self._pool.submit(unless_ending)
             self._line.append(future)
         future.add_done_callback(self._leave)
         return future
@@ -74,6 +81,7 @@ class Worker:
 
     def close(self) -> None:
         """Forget what waits; what runs is told by :class:`Stopped`, or ends."""
+        self.ending = True
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _leave(self, future: Future[Any]) -> None:

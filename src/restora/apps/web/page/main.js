@@ -15,6 +15,9 @@ import { Workshop } from "./work.js";
 const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
 
 async function start() {
+  const early = []; // what comes in before the server has told what it takes
+  let take = (files) => early.push(...files);
+  listen((files) => take(files));
   let about;
   try {
     about = await client.about();
@@ -22,7 +25,9 @@ async function start() {
     say(byId("trouble"), problem.message);
     return;
   }
-  new Page(about);
+  const page = new Page(about);
+  take = (files) => page.take(files);
+  page.take(early);
 }
 
 class Page {
@@ -48,9 +53,13 @@ class Page {
     byId("for-all").onclick = () => this.#useForAll();
     byId("remove-all").onclick = () => this.#removeAll();
     byId("suggest").onclick = () => this.#controls.setTask("auto");
-    listen((files) => this.#take(files, this.#common));
     this.#foot();
     this.#examples();
+  }
+
+  /** Take files in, with the settings that are for all. */
+  take(files) {
+    this.#take(files, this.#common);
   }
 
   #take(files, settings) {
