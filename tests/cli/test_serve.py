@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import httpx
@@ -171,3 +172,26 @@ def test_its_end(how, tmp_path, interruptible):
         assert list(folder.iterdir()) == []
         with pytest.raises(httpx.ConnectError):
             client.get("/")
+
+
+def test_its_end_in_the_middle_of_something(interruptible):
+    answers = []
+    with started() as (process, _, url):
+        large = jpeg(1500, 2000)
+        for _ in range(2):  # one that runs, and one that waits
+            asked = threading.Thread(
+                target=lambda: answers.append(
+                    httpx.post(f"{url}/api/restore", content=large, timeout=60)
+                )
+            )
+            asked.start()
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+        asked.join(60)
+    assert "Traceback" not in said and "ERROR" not in said
+    assert {answer.status_code for answer in answers} <= {200, 503}
+    assert 503 in {answer.status_code for answer in answers}
+    assert all(
+        a.json()["detail"] == "The server is ending." for a in answers if a.status_code != 200
+    )
