@@ -102,7 +102,7 @@ def draw_curve(files: Sequence[Path], side_px: int) -> str:
         axes.legend(title="the dot: by itself")
         path = HERE / "dial-curve.svg"
         figure.savefig(path, metadata={"Date": None, "Creator": None})
-    head = ["saved at", *(f"told {t}" for t in (10, 20, 40, 70, 90)), "best turn", "by itself"]
+    head = ["saved at", *(f"told {t}" for t in (10, 20, 40, 70, 90)), "best", "by itself"]
     return table(head, rows)
 
 

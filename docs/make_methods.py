@@ -146,7 +146,7 @@ def models_table() -> str:
         each = " and ".join(f"{card.parameters / 1e6:.1f} M" for card in cards)
         cost = f"{found[model.name]:.2f}" if model.name in found else "-"
         rows.append([f"`{model.name}`", model.summary, each, f"{size:.1f}", cost])
-    head = ["model", "what it does", "numbers it learned", "files, MB", "s/MP, colour"]
+    head = ["model", "what it does", "parameters", "files, MB", "s/MP, colour"]
     return table(head, rows, right_from=2)
 
 
