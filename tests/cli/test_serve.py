@@ -195,3 +195,24 @@ def test_its_end_in_the_middle_of_something(interruptible):
     assert all(
         a.json()["detail"] == "The server is ending." for a in answers if a.status_code != 200
     )
+
+
+def test_whoever_insists_does_not_wait_for_a_tile(tmp_path, interruptible):
+    """One of these takes hours."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    with started(TMPDIR=str(folder)) as (process, _, url), httpx.Client(base_url=url) as client:
+        data = jpeg(512, 512)
+        id = client.post("/api/pictures", content=data, timeout=60).json()["id"]
+        wish = {"task": "dehaze", "steps": 100, "samples": 8, "ensemble": 8}
+        client.post(f"/api/pictures/{id}/restore", json=wish, timeout=60)
+        while client.get(f"/api/pictures/{id}").json()["work"]["total"] == 0:
+            time.sleep(0.05)
+        time.sleep(1)  # it has looked at the whole, and is at the tile
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        errors = process.communicate(timeout=30)[1]
+    assert process.returncode in (130, -signal.SIGINT)
+    assert "Traceback" not in errors
+    assert list(folder.iterdir()) == []

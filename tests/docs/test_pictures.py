@@ -64,9 +64,8 @@ def test_every_picture_is_shown():
     """What no page shows only makes the repository larger."""
     text = "".join(page.read_text() for page in [ROOT / "README.md", *DOCS.glob("*.md")])
     files = [path for path in DOCS.rglob("*") if path.suffix in KINDS]
-    hidden = [
-        path.name for path in files if f"{path.name})" not in text and "_build" not in str(path)
-    ]
+    shown = set(re.findall(r"[(/]([^(/\s]+)\)", text))
+    hidden = [p.name for p in files if p.name not in shown and "_build" not in str(p)]
     assert hidden == []
 
 

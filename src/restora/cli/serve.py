@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from restora.apps.web.guard import Login
 
 USER = "restora"
+_FILES = 4096
 
 
 def serve(
@@ -46,7 +47,7 @@ def serve(
     ] = 30,
     dial_megapixels: Annotated[
         int,
-        typer.Option(help="Of pictures whose dial turns fast; about 110 MB of memory each."),
+        typer.Option(help="Megapixels kept ready for quick sliders; about 110 MB of memory each."),
     ] = 16,
     device: Annotated[
         str, typer.Option(help="cpu, or a PyTorch device such as cuda (needs restora[train]).")
@@ -60,6 +61,7 @@ def serve(
     Nobody but this computer reaches it, unless --share or --host say so. Pictures stay in memory
     and in files without a name, and nothing of them is left when the server ends.
     """
+    import os
     import webbrowser
 
     from restora._optional import require
@@ -102,6 +104,7 @@ def serve(
         if open_page:
             webbrowser.open(url)
 
+    _allow_files()
     app = make_app(
         limits=Limits(
             upload_bytes=max_upload * 1_000_000,
@@ -118,6 +121,8 @@ def serve(
 
     class Server(uvicorn.Server):  # type: ignore[misc, name-defined]  # loaded when called
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if self.should_exit:  # told twice: a tile may take minutes, and no file has a name
+                os._exit(128 + sig)
             app.state.studio.end()  # else it would wait for what runs
             super().handle_exit(sig, frame)
 
@@ -182,6 +187,19 @@ def _listen(host: str, port: int) -> socket.socket:
                 "next, --port 0 any."
             ) from error
         raise UsageError(f"Nothing can listen on {host}, port {port}: {error.strerror}.") from error
+
+
+def _allow_files() -> None:
+    """Let many pictures be kept: each holds two files open, and some systems allow 256."""
+    import contextlib
+
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource  # of Unix alone
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _own_address() -> str:

@@ -14,8 +14,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from restora.apps.web.limits import Limits
-from restora.apps.web.store import Kept
+from restora.apps.web.store import Kept, Unknown
 from restora.apps.web.wire import Settings
+from restora.apps.web.work import Stopped
 from restora.cli.main import app
 from restora.images.formats import SUFFIXES
 from restora.weights.registry import MODELS
@@ -294,6 +295,71 @@ def test_too_many_pictures(small, jpeg):
     small.upload(jpeg())
 
 
+def test_results_take_room_too(serve, jpeg, opened_files):
+    data = jpeg()
+    server = serve(limits=Limits(kept_bytes=len(data) + 64 * 48 * 3))
+    id = server.restored(data)["id"]
+    before, made = opened_files(), server.file(id)
+    server.ask(id, bits=16)  # four times the room
+    work = server.wait(id)["work"]
+    assert (work["state"], work["error"]) == (
+        "failed",
+        "1 pictures are kept already, which is all there is room for; "
+        "remove some, or come back later.",
+    )
+    assert opened_files() == before
+    assert server.file(id) == made
+    server.ask(id, strength=50)  # it takes the other's place
+    assert server.wait(id)["work"]["state"] == "done"
+
+
+def test_bodies_that_wait_take_room_too(serve, jpeg):
+    server = serve(limits=Limits(upload_bytes=10_000, held_bytes=12_000))
+    data, answers = jpeg() + bytes(7000), []
+    with server.busy():
+        waits = threading.Thread(
+            target=lambda: answers.append(server.post("/api/restore", content=data))
+        )
+        waits.start()
+        while len(server.studio.slow._line) < 2:
+            time.sleep(0.01)
+        for _ in range(2):  # what was refused takes none
+            answer = server.post("/api/inspect", content=data)
+            assert answer.status_code == 503
+            assert answer.headers["retry-after"] == "2"
+            assert answer.json()["detail"] == (
+                "Too many files wait here already; try again in a moment."
+            )
+        assert server.post("/api/inspect", content=jpeg()).status_code == 200
+    waits.join(60)
+    assert answers[0].status_code == 200
+    assert server.post("/api/inspect", content=data).status_code == 200
+
+
+def test_who_leaves_while_sending_is_no_error(client):
+    """An exception would be in the log, as if the server were at fault."""
+    messages = iter(
+        [
+            {"type": "http.request", "body": b"half", "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+    told = []
+
+    async def receive():
+        return next(messages)
+
+    async def send(message):
+        told.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/api/pictures", "query_string": b"",
+        "headers": [(b"host", b"127.0.0.1")], "http_version": "1.1", "scheme": "http",
+    }  # fmt: skip
+    client.portal.call(client.app, scope, receive, send)
+    assert told[0]["status"] == 400
+
+
 def bad_files(jpeg):
     whole = jpeg(64, 48, quality=90)
     at = whole.index(b"\xff\xda") + 8
@@ -385,13 +451,13 @@ def test_models_are_names_and_no_paths(model, client, jpeg, tmp_path):
 
 def test_a_model_of_another_task_fails_with_a_sentence(client, jpeg):
     id = client.upload(jpeg())["id"]
-    answer = client.post(f"/api/pictures/{id}/restore", json={"model": "sr-diff"})
-    if answer.status_code == 202:
-        found = client.wait(id)
-        assert found["work"]["state"] == "failed"
-        assert "sr-diff" in found["work"]["error"]
-    else:
-        assert "sr-diff" in answer.json()["detail"]
+    with client.busy():  # it is told at once
+        for answer in (
+            client.post(f"/api/pictures/{id}/restore", json={"model": "sr-diff"}),
+            client.post("/api/restore", params={"model": "sr-diff"}, content=jpeg()),
+        ):
+            assert answer.status_code == 422
+            assert answer.json()["detail"].startswith("sr-diff does not repair JPEG artifacts")
 
 
 @pytest.mark.parametrize("options", [{"ensemble": 2}, {"bits": 16}, {"task": "auto"}])
@@ -722,3 +788,21 @@ def test_removed_meanwhile(client, jpeg):
     client.delete(f"/api/pictures/{kept.id}")
     for path in ("", "/events", "/before", "/after", "/file"):
         assert client.get(f"/api/pictures/{kept.id}{path}").status_code == 404
+    studio, sentence = client.studio, "There is no such picture here; it was deleted meanwhile."
+    for ask in (
+        lambda: studio.ask(kept, Settings()),
+        lambda: studio.before(kept),
+        lambda: studio.after(kept),
+        lambda: studio.file(kept, "png", 95),
+        lambda: studio.zip([kept], "png", 95),
+    ):
+        with pytest.raises(Unknown) as caught:
+            ask()
+        assert str(caught.value) == sentence
+
+
+def test_a_zip_is_not_made_to_its_end_when_the_server_ends(client, jpeg):
+    kept = client.studio.store.get(client.restored(jpeg())["id"])
+    client.studio.end()
+    with pytest.raises(Stopped):
+        client.studio.zip([kept], "png", 95)

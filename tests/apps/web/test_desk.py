@@ -98,6 +98,16 @@ def test_too_large_a_picture_is_done_without_memory(jpeg, desk, restorer):
     assert told[-1][0] == told[-1][1] > 0
 
 
+def test_every_view_of_an_ensemble_counts(jpeg, desk, restorer):
+    data = jpeg()  # 3072 pixels, of 10000
+    turned(desk, data, ensemble=2)
+    assert list(desk._sheets) == ["a"]
+    made = turned(desk, data, ensemble=4)
+    assert not desk._sheets
+    alone = restorer.restore(data, Wishes(ensemble=4))
+    assert encode(made.picture, format="PNG") == encode(alone.picture, format="PNG")
+
+
 def test_enlarged_pixels_count(jpeg, restorer):
     small = Desk(restorer, pixels=10_000, largest=10_000)
     with pytest.raises(InputError, match="has 128×96 pixels, more than the limit of 10,000 pixels"):

@@ -72,6 +72,21 @@ def test_room(space, bits, asked, bytes_a_sample):
     assert kept.size == bytes_a_sample * np.prod(shape)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_alpha_is_out_of_memory_too(kind):
+    alpha = np.arange(35).reshape(7, 5).astype(kind)
+    shape = (7, 5, 3)
+    kept = Pixels(
+        Picture(pixels=np.full(shape, 0.5, np.float32), space="rgb", alpha=alpha), bits=None
+    )
+    assert kept.size == 105 + alpha.nbytes
+    assert kept._empty.alpha is None
+    back = kept.picture().alpha
+    kept.close()
+    assert back.dtype == kind
+    assert (back == alpha).all()
+
+
 @pytest.mark.parametrize("data", [b"", b"x", bytes(range(256)) * 3000])
 def test_bytes(data):
     kept = Bytes(data)

@@ -78,6 +78,9 @@ def test_as_many_bytes_as_there_is_room_for(store):
     assert kept.size == 88
     with pytest.raises(TooMany):
         store.add(FACTS, bytes(13))
+    with pytest.raises(TooMany):
+        store.check_room(13)
+    store.check_room(12)
     store.add(FACTS, bytes(12))
 
 

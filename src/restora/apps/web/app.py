@@ -75,7 +75,11 @@ def make_app(
     _add_pages(app)
     add_handlers(app)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
-    app.add_middleware(BodyLimit, most_bytes=studio.limits.upload_bytes)
+    app.add_middleware(
+        BodyLimit,
+        most_bytes=studio.limits.upload_bytes,
+        held_bytes=studio.limits.held_bytes,
+    )
     app.add_middleware(Guard, hosts=hosts, login=login)
     return app
 

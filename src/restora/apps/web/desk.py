@@ -38,7 +38,8 @@ class Desk:
 
         Args:
             restorer: Who does the work.
-            pixels: How many pixels may lie open in all, enlarged ones too.
+            pixels: How many pixels may lie open in all, enlarged ones too; each view of an
+                ensemble counts.
             largest: How many a picture may have, enlarged if it shall be.
         """
         self._restorer = restorer
@@ -92,7 +93,7 @@ class Desk:
             )
             sheet = _Sheet(opened)
         count = sheet.opened.picture.height_px * sheet.opened.picture.width_px
-        sheet.pixels = count * wishes.upscale**2
+        sheet.pixels = count * wishes.upscale**2 * wishes.ensemble
         if sheet.pixels > self._pixels:  # it would take all the memory: done without
             self.clear(id)
             session = self._restorer.session(

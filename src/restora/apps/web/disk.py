@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from restora.images import Picture
+from restora.images.picture import Alpha
 from restora.images.samples import floats, whole_numbers
 
 
@@ -31,9 +33,9 @@ class Bytes:
 
 
 class Pixels:
-    """A picture whose pixels are out of memory.
+    """A picture whose pixels and alpha are out of memory.
 
-    Those that will be written with 8 bits are kept as such, in a quarter of the room: rounded once
+    Pixels that will be written with 8 bits are kept as such, in a quarter of the room: rounded once
     or twice, whole numbers are the same.
     """
 
@@ -51,18 +53,31 @@ class Pixels:
         kept = whole_numbers(picture.pixels, bits=8) if whole else picture.pixels
         self._file = tempfile.TemporaryFile(prefix="restora-")  # noqa: SIM115 - it lives as long
         np.ascontiguousarray(kept).tofile(self._file)
-        self._file.flush()
+        self._alpha_at = kept.nbytes
+        self._alpha_dtype: Any = None
         self.size = kept.nbytes
+        if picture.alpha is not None:
+            self._alpha_dtype = picture.alpha.dtype
+            self.size += picture.alpha.nbytes
+            np.ascontiguousarray(picture.alpha).tofile(self._file)
+        self._file.flush()
         nothing = np.broadcast_to(np.float32(0), picture.pixels.shape)
-        self._empty = picture.with_pixels(nothing)  # takes no room
+        self._empty = replace(picture, pixels=nothing, alpha=None)  # takes no room
 
     def picture(self) -> Picture:
         """The picture, in memory again."""
         kept = np.memmap(self._file, self._dtype, "r", shape=self._shape)
         if self._dtype is np.float32:
-            return self._empty.with_pixels(np.array(kept))
-        pixels = floats(lambda top, bottom: kept[top:bottom], shape=self._shape, peak=255)
-        return self._empty.with_pixels(pixels)
+            pixels = np.array(kept)
+        else:
+            pixels = floats(lambda top, bottom: kept[top:bottom], shape=self._shape, peak=255)
+        return replace(self._empty, pixels=pixels, alpha=self._alpha())
+
+    def _alpha(self) -> Alpha | None:
+        if self._alpha_dtype is None:
+            return None
+        shape = self._shape[:2]
+        return np.array(np.memmap(self._file, self._alpha_dtype, "r", self._alpha_at, shape))
 
     def close(self) -> None:
         """Give the room back."""

@@ -11,6 +11,7 @@ class Limits:
 
     Attributes:
         upload_bytes: Of one file.
+        held_bytes: Of all files that are coming in, or wait in memory for their turn.
         pixels: Of one picture, enlarged if it shall be.
         waiting: Pieces of work that may wait for their turn, behind the one that runs.
         kept_pictures: Pictures that are kept at the same time.
@@ -21,6 +22,7 @@ class Limits:
     """
 
     upload_bytes: int = 64_000_000
+    held_bytes: int = 1_000_000_000
     pixels: int = 50_000_000
     waiting: int = 32
     kept_pictures: int = 500

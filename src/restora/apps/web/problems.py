@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from restora.apps.web.store import TooMany, Unknown
 from restora.apps.web.studio import NotYet
@@ -93,6 +94,11 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(Stopped)
     async def _stopped(_: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The server is ending.")
+
+    @app.exception_handler(ClientDisconnect)
+    async def _left(_: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
+        # Nobody hears it; without it the log would tell of an error of the server's.
+        return problem(HTTPStatus.BAD_REQUEST, "The connection ended before the file did.")
 
     @app.exception_handler(MemoryError)
     async def _memory(_: Request, error: Exception) -> JSONResponse:  # noqa: ARG001

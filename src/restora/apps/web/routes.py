@@ -130,8 +130,10 @@ async def restore(
     studio: TheStudio, request: Request, data: Body, wish: Annotated[OneGo, Query()]
 ) -> Response:
     """Restore a picture in one go: bytes in, bytes out. Nothing is kept."""
-    name, left = plain_name(wish.name), threading.Event()
-    work = studio.slow.put(partial(_in_one_go, studio, data, wish, name, left.is_set))
+    settings = Settings.model_validate(wish.model_dump(include=set(Settings.model_fields)))
+    studio.check(settings)  # told now, not in its turn
+    left = threading.Event()
+    work = studio.slow.put(partial(_in_one_go, studio, data, wish, settings, left.is_set))
     waiting = asyncio.ensure_future(asyncio.wrap_future(work))
     while not (await asyncio.wait({waiting}, timeout=LEFT_S))[0]:
         if await request.is_disconnected():  # nobody is there for the answer
@@ -146,15 +148,15 @@ async def restore(
     told = {"Restora-Report": json.dumps(report)}
     return Response(
         made,
-        headers=told | _attachment(file_name(name, wish.format)),
+        headers=told | _attachment(file_name(plain_name(wish.name), wish.format)),
         media_type=_MEDIA[writable_name(wish.format)],
     )
 
 
 def _in_one_go(
-    studio: Studio, data: bytes, wish: OneGo, name: str, left: Callable[[], bool]
+    studio: Studio, data: bytes, wish: OneGo, settings: Settings, left: Callable[[], bool]
 ) -> tuple[bytes, dict[str, Any]]:
-    settings = Settings.model_validate(wish.model_dump(include=set(Settings.model_fields)))
+    name = plain_name(wish.name)
     result = studio.once(
         data, settings, name=name, salvage=wish.salvage, format=wish.format, unwanted=left
     )
@@ -262,7 +264,7 @@ async def file(
     jpeg_quality: JpegQuality = 95,
 ) -> Response:
     """The result's file with all metadata: the bytes that the command writes."""
-    made = await studio.quick.run(partial(studio.file, kept, format, jpeg_quality))
+    made = await studio.files.run(partial(studio.file, kept, format, jpeg_quality))
     headers = _attachment(file_name(kept.facts.name, format))
     return Response(made, headers=headers, media_type=_MEDIA[writable_name(format)])
 
@@ -275,7 +277,7 @@ async def file(
 async def zip_results(studio: TheStudio, wish: ZipWish) -> StreamingResponse:
     """The results of many pictures in one zip, with their reports."""
     every = [studio.store.get(id) for id in dict.fromkeys(wish.pictures)]
-    made = await studio.quick.run(partial(studio.zip, every, wish.format, wish.jpeg_quality))
+    made = await studio.files.run(partial(studio.zip, every, wish.format, wish.jpeg_quality))
     headers = _attachment("restored.zip")
     return StreamingResponse(_chunks(made), headers=headers, media_type="application/zip")
 

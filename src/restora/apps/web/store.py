@@ -87,6 +87,15 @@ class Kept:
         """Bytes it takes on the disk."""
         return self.upload.size + (self.made.pixels.size if self.made else 0)
 
+    def check(self) -> None:
+        """See that it is still there; under its lock.
+
+        Raises:
+            Unknown: It was deleted since somebody got it.
+        """
+        if self.closed:
+            raise Unknown("There is no such picture here; it was deleted meanwhile.")
+
     def close(self) -> None:
         """Stop what is done for it and delete what it has on the disk; under its lock."""
         self.closed = True
@@ -122,16 +131,23 @@ class Store:
         """
         self.expire()
         with self._lock:
-            taken = sum(kept.size for kept in self._kept.values()) + len(data)
-            if len(self._kept) >= self._limits.kept_pictures or taken > self._limits.kept_bytes:
-                raise TooMany(
-                    f"{len(self._kept)} pictures are kept already, which is all there is room for; "
-                    "remove some, or come back later."
-                )
+            if len(self._kept) >= self._limits.kept_pictures:
+                raise self._full()
+            self._check_room(len(data))
             # Nobody guesses 128 bits: who has the name, had it from us.
             kept = Kept(secrets.token_urlsafe(16), facts, Bytes(data), time.monotonic())
             self._kept[kept.id] = kept
         return kept
+
+    def check_room(self, more: int) -> None:
+        """See that so many bytes more may lie on the disk.
+
+        Raises:
+            TooMany: They may not.
+        """
+        self.expire()
+        with self._lock:
+            self._check_room(more)
 
     def get(self, id: str) -> Kept:
         """A picture by its name.
@@ -180,6 +196,17 @@ class Store:
             self._kept.clear()
         for kept in every:
             self._close(kept)
+
+    def _check_room(self, more: int) -> None:
+        taken = sum(kept.size for kept in self._kept.values())
+        if taken + more > self._limits.kept_bytes:
+            raise self._full()
+
+    def _full(self) -> TooMany:
+        return TooMany(
+            f"{len(self._kept)} pictures are kept already, which is all there is room for; "
+            "remove some, or come back later."
+        )
 
     def _close(self, kept: Kept) -> None:
         with kept.lock:

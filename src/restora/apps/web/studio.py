@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import time
 import zipfile
 from collections.abc import Callable, Sequence
@@ -15,12 +16,13 @@ from typing import IO, TypeVar
 from restora.apps.web.desk import Desk
 from restora.apps.web.disk import Pixels
 from restora.apps.web.limits import Limits
-from restora.apps.web.store import Asked, Facts, Kept, Made, Store
+from restora.apps.web.store import Asked, Facts, Kept, Made, Store, Unknown
 from restora.apps.web.wire import InspectedShape, Outcome, Row, Settings
 from restora.apps.web.work import Stopped, Worker
 from restora.engine.inspected import Inspected, inspected_jpeg, inspected_picture
 from restora.engine.judge import judge
 from restora.engine.opened import Opened
+from restora.engine.plan_tasks import model_of
 from restora.engine.restorer import Restorer
 from restora.engine.result import Result
 from restora.engine.wishes import Wishes
@@ -33,6 +35,8 @@ from restora.images.orientation import swaps_sides
 _SHOWN = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "MPO")
 _SPOOL_BYTES = 32_000_000  # a zip larger than this is put together on the disk
 _NAME_LETTERS = 200
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -51,9 +55,10 @@ class Studio:
         self._desk = Desk(restorer, pixels=limits.dial_pixels, largest=limits.pixels)
         self.store = Store(limits, gone=self._desk.clear)
         # Restorations take their turns, and so does all that is quick: a look at a picture does
-        # not wait for somebody else's restoration.
+        # not wait for somebody else's restoration, nor for a zip of all that somebody has.
         self.slow = Worker("restore", waiting=limits.waiting)
         self.quick = Worker("look", waiting=4 * limits.waiting)
+        self.files = Worker("write", waiting=limits.waiting)
 
     def warm_up(self) -> None:
         """Load what most pictures need, before the first of them comes."""
@@ -61,7 +66,7 @@ class Studio:
 
     def end(self) -> None:
         """Let what runs stop at its next tile. Safe in a signal's handler: it takes no lock."""
-        self.slow.ending = self.quick.ending = True
+        self.slow.ending = self.quick.ending = self.files.ending = True
 
     def close(self) -> None:
         """Stop, and delete everything."""
@@ -69,6 +74,7 @@ class Studio:
         self.store.close()
         self.slow.close()
         self.quick.close()
+        self.files.close()
 
     def inspect(self, data: bytes, name: str, *, salvage: bool = False) -> tuple[Opened, Inspected]:
         """Read a file and look at it.
@@ -114,6 +120,17 @@ class Studio:
         self._desk.lay(kept.id, opened)
         return kept
 
+    @staticmethod
+    def check(settings: Settings) -> Wishes:
+        """What the engine is asked for, if a model can do it at all.
+
+        Raises:
+            MissingExtra, UsageError, WeightsError: None can.
+        """
+        wishes = settings.wishes()
+        model_of(wishes)
+        return wishes
+
     def ask(self, kept: Kept, settings: Settings) -> Asked:
         """Ask for a restoration; what was asked for this picture before is given up.
 
@@ -121,10 +138,12 @@ class Studio:
 
         Raises:
             Full: Too much waits already; what was asked before goes on.
-            UsageError: The settings contradict each other.
+            MissingExtra, UsageError, WeightsError: As :meth:`check` does.
+            Unknown: It was deleted meanwhile.
         """
-        settings.wishes()  # told now, not in its turn
+        self.check(settings)  # told now, not in its turn
         with kept.lock:
+            kept.check()
             before = kept.asked
             asked = Asked((before.version if before else 0) + 1, settings)
             if before is not None and before.state == "waiting":
@@ -140,7 +159,9 @@ class Studio:
         with kept.lock:
             asked = kept.asked
             assert asked is not None  # whoever asked for work said for what
-            asked.state = "working"
+            asked.state = "stopped" if kept.closed else "working"
+        if asked.state == "stopped":
+            return
 
         def progress(done: int, total: int) -> None:
             if asked.stop or self.slow.ending:
@@ -150,7 +171,7 @@ class Studio:
         try:
             result = self._desk.restore(
                 kept.id,
-                kept.upload.read,
+                partial(_upload, kept),
                 asked.settings.wishes(),
                 name=kept.facts.name,
                 salvage=kept.facts.salvage,
@@ -158,7 +179,7 @@ class Studio:
             )
             self._keep(kept, asked, result)
             asked.state = "done"
-        except Stopped:
+        except (Stopped, Unknown):
             asked.state = "stopped"
         except RestoraError as error:
             asked.error, asked.state = error.message, "failed"
@@ -166,6 +187,7 @@ class Studio:
             asked.error = "There is not enough memory for this picture."
             asked.state = "failed"
         except Exception as error:
+            _log.exception("A restoration failed.")  # nobody asks the future
             asked.error = f"Unexpected {type(error).__name__}: {error}"
             asked.state = "failed"
             raise
@@ -211,21 +233,28 @@ class Studio:
 
     def _keep(self, kept: Kept, asked: Asked, result: Result) -> None:
         pixels = Pixels(result.picture, bits=asked.settings.bits)
-        made = Made(_outcome(asked, result), pixels)
-        with kept.lock:
-            if asked.stop:
-                pixels.close()
-                raise Stopped
-            if kept.made is not None:
-                kept.made.pixels.close()
-            kept.made = made
+        try:
+            made = Made(_outcome(asked, result), pixels)
+            before = kept.made  # whose place it takes
+            self.store.check_room(pixels.size - (before.pixels.size if before else 0))
+            with kept.lock:
+                if asked.stop:
+                    raise Stopped
+                kept.made = made
+                if before is not None:
+                    before.pixels.close()
+        except BaseException:
+            pixels.close()
+            raise
 
     def before(self, kept: Kept) -> bytes:
-        """The picture as it came, as a PNG to look at."""
-        with kept.lock:
-            data = kept.upload.read()
+        """The picture as it came, as a PNG to look at.
+
+        Raises:
+            Unknown: It was deleted meanwhile.
+        """
         opened = self.restorer.open(
-            data,
+            _upload(kept),
             name=kept.facts.name,
             salvage=kept.facts.salvage,
             max_pixels=self.limits.pixels,
@@ -238,11 +267,16 @@ class Studio:
 
         Raises:
             NotYet: There is none, or not of that version.
+            Unknown: It was deleted meanwhile.
         """
-        made, picture = self._result(kept, lambda made: made.pixels.picture())
-        if version is not None and made.outcome.version != version:
-            raise NotYet(f"Result {version} is not there; the last one is {made.outcome.version}.")
-        return encode(picture, format="PNG", bits=8, quick=True)
+
+        def look(made: Made) -> Picture:
+            last = made.outcome.version
+            if version not in (None, last):
+                raise NotYet(f"Result {version} is not there; the last one is {last}.")
+            return made.pixels.picture()
+
+        return encode(self._result(kept, look)[1], format="PNG", bits=8, quick=True)
 
     def file(self, kept: Kept, format: str, jpeg_quality: int) -> bytes:
         """The result's file: the very bytes that the command writes.
@@ -250,10 +284,15 @@ class Studio:
         Raises:
             NotYet: There is none.
             OutputError, UsageError: The format cannot hold it.
+            Unknown: It was deleted meanwhile.
         """
+        return self._file(kept, format, jpeg_quality)[1]
+
+    def _file(self, kept: Kept, format: str, jpeg_quality: int) -> tuple[Outcome, bytes]:
         made, picture = self._result(kept, lambda made: made.pixels.picture())
+        outcome = made.outcome
         quality = jpeg_quality if writable_name(format) == "JPEG" else None
-        return encode(picture, format=format, bits=made.outcome.settings.bits, quality=quality)
+        return outcome, encode(picture, format=format, bits=outcome.settings.bits, quality=quality)
 
     def zip(self, every: Sequence[Kept], format: str, jpeg_quality: int) -> IO[bytes]:
         """The results of many pictures in one file, and ``restora.json``: what was done to each.
@@ -263,6 +302,8 @@ class Studio:
         Raises:
             NotYet: One of them has no result.
             OutputError, UsageError: The format cannot hold any of them.
+            Stopped: The server is ending.
+            Unknown: One of them was deleted meanwhile.
         """
         out = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - who reads it closes it
         reports: dict[str, object] = {}
@@ -270,11 +311,14 @@ class Studio:
         try:
             with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
                 for kept in every:
+                    if self.files.ending:
+                        raise Stopped
                     name = _free(file_name(kept.facts.name, format), reports)
                     told: dict[str, object] = {"source": kept.facts.name}
                     try:
-                        archive.writestr(name, self.file(kept, format, jpeg_quality))
-                        told |= self.outcome(kept).report
+                        outcome, made = self._file(kept, format, jpeg_quality)
+                        archive.writestr(name, made)
+                        told |= outcome.report
                     except (OutputError, UsageError) as error:
                         refused.append(error)
                         told["error"] = error.message
@@ -288,20 +332,19 @@ class Studio:
         out.seek(0, io.SEEK_SET)
         return out
 
-    def outcome(self, kept: Kept) -> Outcome:
-        """What came of the last restoration.
-
-        Raises:
-            NotYet: Nothing did yet.
-        """
-        return self._result(kept, lambda made: made.outcome)[0].outcome
-
     @staticmethod
     def _result(kept: Kept, get: Callable[[Made], T]) -> tuple[Made, T]:
         with kept.lock:  # else the next result could take its place meanwhile
+            kept.check()
             if kept.made is None:
                 raise NotYet(f"{kept.facts.name} has not been restored yet.")
             return kept.made, get(kept.made)
+
+
+def _upload(kept: Kept) -> bytes:
+    with kept.lock:
+        kept.check()
+        return kept.upload.read()
 
 
 def inspected_shape(found: Inspected, opened: Opened) -> InspectedShape:
