@@ -74,9 +74,9 @@ MEANS = {
     403: "a page of another origin asked",
     404: "there is no such picture, or not any more",
     409: "there is no result yet",
-    413: "the file is larger than the server takes",
+    413: "the file has more bytes, or the picture more pixels, than the server takes",
     421: "asked under a name that is not this server's (`restora serve --allow-host NAME`)",
-    422: "no picture, a picture with too many pixels, or settings that make no sense",
+    422: "no picture, or settings that make no sense",
     429: "too many pictures are kept; try again after `Retry-After` seconds",
     503: "too much waits already; try again after `Retry-After` seconds",
 }

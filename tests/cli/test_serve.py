@@ -198,14 +198,14 @@ def test_its_end_in_the_middle_of_something(interruptible):
 
 
 def test_whoever_insists_does_not_wait_for_a_tile(tmp_path, interruptible):
-    """One of these takes hours."""
+    """One of these takes minutes."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     with started(TMPDIR=str(folder)) as (process, _, url), httpx.Client(base_url=url) as client:
         data = jpeg(512, 512)
         id = client.post("/api/pictures", content=data, timeout=60).json()["id"]
-        wish = {"task": "dehaze", "steps": 100, "samples": 8, "ensemble": 8}
-        client.post(f"/api/pictures/{id}/restore", json=wish, timeout=60)
+        wish = {"task": "dehaze", "steps": 100, "samples": 4}
+        assert client.post(f"/api/pictures/{id}/restore", json=wish, timeout=60).is_success
         while client.get(f"/api/pictures/{id}").json()["work"]["total"] == 0:
             time.sleep(0.05)
         time.sleep(1)  # it has looked at the whole, and is at the tile

@@ -84,6 +84,8 @@ def serve(
         if number < 1:
             raise UsageError(f"{option} is at least 1, not {number}.")
     if share:
+        if host != "127.0.0.1":
+            raise UsageError("--share listens on every address; leave out --host.")
         host = "0.0.0.0"
     login = _login(auth, alone=_is_loopback(host))
     listener = _listen(host, port)

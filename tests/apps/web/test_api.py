@@ -288,8 +288,7 @@ def test_too_many_pictures(small, jpeg):
     assert answer.status_code == 429
     assert "retry-after" in answer.headers
     assert answer.json()["detail"] == (
-        "2 pictures are kept already, which is all there is room for; "
-        "remove some, or come back later."
+        "There is no room for more pictures (2 are kept); remove some, or come back later."
     )
     small.delete(f"/api/pictures/{ids[0]}")
     small.upload(jpeg())
@@ -304,8 +303,7 @@ def test_results_take_room_too(serve, jpeg, opened_files):
     work = server.wait(id)["work"]
     assert (work["state"], work["error"]) == (
         "failed",
-        "1 pictures are kept already, which is all there is room for; "
-        "remove some, or come back later.",
+        "There is no room for more pictures (1 are kept); remove some, or come back later.",
     )
     assert opened_files() == before
     assert server.file(id) == made
@@ -532,7 +530,7 @@ def test_no_way_to_other_files(path, client):
         ("e\u202egpj.exe", "egpj.exe"),
         ('so "called".jpg', 'so "called".jpg'),
         ("Urlaub in Köln ☀.jpg", "Urlaub in Köln ☀.jpg"),
-        ("x" * 900 + ".jpg", "x" * 200),
+        ("x" * 900 + ".jpg", "x" * 180 + ".jpg"),
     ],
 )
 def test_names(name, plain, client, jpeg):
@@ -806,3 +804,11 @@ def test_a_zip_is_not_made_to_its_end_when_the_server_ends(client, jpeg):
     client.studio.end()
     with pytest.raises(Stopped):
         client.studio.zip([kept], "png", 95)
+
+
+def test_work_without_end_is_refused(client, files, jpeg):
+    id = client.upload(jpeg(), "a.jpg")["id"]
+    much = {"task": "dehaze", "steps": 100, "samples": 8}
+    answer = client.post(f"/api/pictures/{id}/restore", json=much)
+    assert answer.status_code == 422
+    assert "steps × samples × ensemble may be 400 here, not 800" in answer.json()["detail"]

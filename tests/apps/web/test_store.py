@@ -65,8 +65,7 @@ def test_as_many_as_there_is_room_for(store):
     with pytest.raises(TooMany) as caught:
         store.add(FACTS, b"x")
     assert str(caught.value) == (
-        "3 pictures are kept already, which is all there is room for; "
-        "remove some, or come back later."
+        "There is no room for more pictures (3 are kept); remove some, or come back later."
     )
     store.remove(first.id)
     store.add(FACTS, b"x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from http import HTTPStatus
 from typing import Any
 
@@ -99,6 +100,12 @@ def add_handlers(app: FastAPI) -> None:
     async def _left(_: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
         # Nobody hears it; without it the log would tell of an error of the server's.
         return problem(HTTPStatus.BAD_REQUEST, "The connection ended before the file did.")
+
+    @app.exception_handler(OSError)
+    async def _disk(_: Request, error: Exception) -> JSONResponse:
+        if getattr(error, "errno", None) != errno.ENOSPC:
+            raise error
+        return problem(HTTPStatus.INSUFFICIENT_STORAGE, "The server's disk is full.")
 
     @app.exception_handler(MemoryError)
     async def _memory(_: Request, error: Exception) -> JSONResponse:  # noqa: ARG001

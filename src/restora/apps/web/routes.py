@@ -95,7 +95,7 @@ TheStudio = Annotated[Studio, Depends(_studio)]
 TheKept = Annotated[Kept, Depends(_kept)]
 Body = Annotated[bytes, Depends(_body)]
 
-api = APIRouter(prefix="/api")
+api = APIRouter(prefix="/api", responses=documented(401, 403, 421))
 
 
 @api.get("/about")

@@ -204,8 +204,8 @@ class Store:
 
     def _full(self) -> TooMany:
         return TooMany(
-            f"{len(self._kept)} pictures are kept already, which is all there is room for; "
-            "remove some, or come back later."
+            f"There is no room for more pictures ({len(self._kept)} are kept); remove some, or "
+            "come back later."
         )
 
     def _close(self, kept: Kept) -> None:

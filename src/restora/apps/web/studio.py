@@ -358,7 +358,10 @@ def inspected_shape(found: Inspected, opened: Opened) -> InspectedShape:
 def plain_name(name: str) -> str:
     """A file's name without folders or anything that could leave one."""
     last = PurePosixPath(name.replace("\\", "/")).name
-    shown = "".join(letter for letter in last if letter.isprintable())[:_NAME_LETTERS]
+    shown = "".join(letter for letter in last if letter.isprintable())
+    if len(shown) > _NAME_LETTERS:  # the suffix stays
+        path = PurePosixPath(shown)
+        shown = path.stem[: _NAME_LETTERS - 20] + path.suffix[:20]
     return shown if shown.strip(". ") else "picture"
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from restora.engine.wishes import MOST_GUIDANCE, Wishes
 from restora.weights.registry import MODELS
 
 MOST_STEPS = 100
 MOST_SAMPLES = 8
+MOST_PASSES = 400  # over a tile, so that nobody keeps all others waiting for hours
 MOST_LETTERS = 1000  # of a caption
 MOST_SEED = 2**31 - 1
 
@@ -79,6 +80,16 @@ class Settings(_Shape):
     bits: Annotated[Literal[8, 16] | None, Counted] = Field(
         None, description="a channel; none: the input's"
     )
+
+    @model_validator(mode="after")
+    def _affordable(self) -> Self:
+        asked = (self.steps or 1) * self.samples * self.ensemble
+        if asked > MOST_PASSES:
+            raise ValueError(
+                f"steps × samples × ensemble may be {MOST_PASSES} here, not {asked}; "
+                "the command has no such limit"
+            )
+        return self
 
     def wishes(self) -> Wishes:
         """What the engine is asked for.
