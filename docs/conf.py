@@ -13,6 +13,7 @@ import restora
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_extensions"))
 
+smartquotes = False  # "--task" is two hyphens
 project = "Restora"
 author = "the authors of Restora"
 copyright = "the authors of Restora, Apache-2.0"
