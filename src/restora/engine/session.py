@@ -75,7 +75,13 @@ class Session:
         name: str | None = None,
         remember: bool = True,
     ) -> None:
-        """Made by :meth:`Restorer.session`; ``name`` is the picture's path, if it has one."""
+        """Made by :meth:`Restorer.session`.
+
+        Args:
+            restorer, opened, wishes: Who restores what, and how where nothing else is asked for.
+            name: The picture's path, if it has one.
+            remember: Keep what is encoded; without, each setting costs everything anew.
+        """
         self._restorer = restorer
         self._opened = opened
         self._wishes = wishes

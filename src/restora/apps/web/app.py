@@ -18,7 +18,7 @@ from restora.apps.web.about import EXAMPLES
 from restora.apps.web.body import BodyLimit
 from restora.apps.web.guard import Guard, Login
 from restora.apps.web.limits import Limits
-from restora.apps.web.problems import add_handlers
+from restora.apps.web.problems import add_handlers, documented
 from restora.apps.web.routes import api
 from restora.apps.web.studio import Studio
 from restora.apps.web.wire import Problem
@@ -106,14 +106,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             for operation in path.values():
                 answers = operation["responses"]
                 if "422" in answers:
-                    answers["422"] = {
-                        "description": "What was sent makes no sense, or is no picture.",
-                        "content": {
-                            "application/problem+json": {
-                                "schema": {"$ref": "#/components/schemas/Problem"}
-                            }
-                        },
-                    }
+                    answers["422"] = documented(422)[422]
         shapes.pop("HTTPValidationError", None)
         shapes.pop("ValidationError", None)
         app.openapi_schema = schema

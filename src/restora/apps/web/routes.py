@@ -18,7 +18,7 @@ from fastapi.sse import EventSourceResponse
 from restora.apps.web.about import about
 from restora.apps.web.problems import documented
 from restora.apps.web.store import Kept, State
-from restora.apps.web.studio import Studio, file_name, inspected_shape, plain_name
+from restora.apps.web.studio import Studio, file_name, inspected_shape, plain_name, written
 from restora.apps.web.wire import (
     About,
     FormatName,
@@ -30,7 +30,6 @@ from restora.apps.web.wire import (
 )
 from restora.apps.web.work import Stopped
 from restora.errors import UsageError
-from restora.images import encode
 from restora.images.formats import writable_name
 
 LEFT_S = 0.5  # how often it is looked whether a client has left
@@ -160,9 +159,7 @@ def _in_one_go(
     result = studio.once(
         data, settings, name=name, salvage=wish.salvage, format=wish.format, unwanted=left
     )
-    quality = wish.jpeg_quality if wish.format == "jpeg" else None
-    made = encode(result.picture, format=wish.format, bits=wish.bits, quality=quality)
-    return made, result.report()
+    return written(result.picture, settings, wish.format, wish.jpeg_quality), result.report()
 
 
 @api.post(

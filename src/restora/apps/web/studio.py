@@ -291,8 +291,7 @@ class Studio:
     def _file(self, kept: Kept, format: str, jpeg_quality: int) -> tuple[Outcome, bytes]:
         made, picture = self._result(kept, lambda made: made.pixels.picture())
         outcome = made.outcome
-        quality = jpeg_quality if writable_name(format) == "JPEG" else None
-        return outcome, encode(picture, format=format, bits=outcome.settings.bits, quality=quality)
+        return outcome, written(picture, outcome.settings, format, jpeg_quality)
 
     def zip(self, every: Sequence[Kept], format: str, jpeg_quality: int) -> IO[bytes]:
         """The results of many pictures in one file, and ``restora.json``: what was done to each.
@@ -345,6 +344,22 @@ def _upload(kept: Kept) -> bytes:
     with kept.lock:
         kept.check()
         return kept.upload.read()
+
+
+def written(picture: Picture, settings: Settings, format: str, jpeg_quality: int) -> bytes:
+    """A result's file: the very bytes that the command writes.
+
+    Args:
+        picture: The result.
+        settings: It was asked for with.
+        format: As :func:`restora.images.encode` takes it.
+        jpeg_quality: 1-100, where the format is JPEG; others have none here.
+
+    Raises:
+        OutputError, UsageError: The format cannot hold it.
+    """
+    quality = jpeg_quality if writable_name(format) == "JPEG" else None
+    return encode(picture, format=format, bits=settings.bits, quality=quality)
 
 
 def inspected_shape(found: Inspected, opened: Opened) -> InspectedShape:
