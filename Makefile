@@ -28,7 +28,7 @@ docs: .venv-dev/installed ## the documentation as a site, in docs/_build/html
 
 .venv-dev/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-dev
-	.venv-dev/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[train,diffusion,docs,downstream,metrics,web,dev]'
+	.venv-dev/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[train,diffusion,docs,downstream,metrics,scale,web,dev]'
 	touch $@
 
 clean:

@@ -187,3 +187,19 @@ def test_where_all_have_every_task_nothing_more_is_drawn():
     assert one.random() == other.random()
     assert having.missing() == []
     assert Having(Unequal(photos), range(90)).missing() == ["lowlight"]
+
+
+def test_fresh_damage_is_of_the_same_place_and_new_each_time(sr_diff_recipe):
+    recipe = sr_diff_recipe(
+        "restore", data={"batch": 8}, fresh=True, task_shares={"lowlight": 0, "dehaze": 1}
+    )
+    pairs = CropPairs(Same(numbered()), recipe)  # its stored copies are not damaged at all
+    batch, again = pairs.batch(0), pairs.batch(0)
+    assert torch.equal(batch.degraded, again.degraded)
+    assert batch.degraded.shape == batch.clean.shape == (8, 3, 16, 16)
+    damage = (batch.degraded - batch.clean).abs().amax(dim=(1, 2, 3))
+    assert damage.min() > 0.02
+    # A steep gradient, in another direction for each turn, is still to be seen through a haze.
+    for clean, degraded in zip(batch.clean, batch.degraded, strict=True):
+        pair = torch.stack([clean.flatten(), degraded.flatten()])
+        assert torch.corrcoef(pair)[0, 1] > 0.5

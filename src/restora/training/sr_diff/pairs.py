@@ -13,11 +13,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from restora.degradations.by_task import degrade
 from restora.errors import InputError
 from restora.networks.sr_diff.tasks import Task
 from restora.training.data import cut_alike, planes_of
 from restora.training.sr_diff.recipe import SRDiffRecipe
-from restora.training.sr_diff.sources import Having, PairSource
+from restora.training.sr_diff.sources import Bytes, Having, PairSource
+
+SURROUNDINGS_PX = 48  # on each side of a patch that is degraded anew: the longest blur and more
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,7 @@ class CropPairs:
         named = [store.tasks[task] for task in tasks]
         numbers = self._having.redraw(rng, numbers, named)
         chosen = list(zip(numbers, named, variants, strict=True))
-        pairs = [
-            cut_alike(rng, (store.clean(number), store.degraded(number, task, variant)), side)
-            for number, task, variant in chosen
-        ]
+        pairs = [self._pair(rng, *each) for each in chosen]
         clean, degraded = (np.stack(part) for part in zip(*pairs, strict=True))
         tokens = self._tokens(chosen)
         keep = rng.random(count) >= recipe.srdiff.context_drop
@@ -93,6 +93,19 @@ class CropPairs:
             keep=torch.from_numpy(keep).to(device),
             dice=torch.from_numpy(rng.random(count, np.float32)).to(device),
         )
+
+    def _pair(
+        self, rng: np.random.Generator, number: int, task: Task, variant: int
+    ) -> tuple[Bytes, ...]:
+        """A patch and the same place degraded, each (P, P, 3)."""
+        clean, side = self._store.clean(number), self._recipe.data.patch_px
+        if not self._recipe.srdiff.fresh:
+            return cut_alike(rng, (clean, self._store.degraded(number, task, variant)), side)
+        around = min(side + 2 * SURROUNDINGS_PX, *clean.shape[:2])
+        (wide,) = cut_alike(rng, (clean,), around)
+        worse = degrade(np.ascontiguousarray(wide), task, int(rng.integers(2**31))).pixels
+        edge = (around - side) // 2
+        return tuple(each[edge : edge + side, edge : edge + side] for each in (wide, worse))
 
     def _tokens(self, chosen: list[tuple[int, Task, int]]) -> NDArray[np.float16]:
         config, store = self._recipe.network, self._store

@@ -22,6 +22,11 @@ class SRDiffSection(Section):
         "(ours); restore: the U-Net"
     )
     variants: int = Field(2, ge=1, description="degraded copies of each photo for each task")
+    fresh: bool = Field(
+        False,
+        description="restore: degrade each patch anew, with its surroundings; tokens are still "
+        "those of a stored copy; ours",
+    )
     holdout: Share = Field(0.1, description="share of the photos that the refiner does not see")
     l1_weight: float = Field(0.7, ge=0, description="refiner: mean distance of the vectors")
     cosine_weight: float = Field(0.3, ge=0, description="refiner: 1 - cosine of their angle")
