@@ -3,6 +3,7 @@
 RestoraError
 ├── InputError      a file or picture that cannot be used
 ├── OutputError     a result that cannot be written
+│   └── DiskFull    there is no room for it, nor for others
 ├── UsageError      an option or name that makes no sense
 │   └── RecipeError a training recipe with mistakes in it
 ├── MissingExtra    a part of Restora that is not installed
@@ -15,6 +16,7 @@ A message is one or two sentences a user can act on: what, where, what to do.
 from __future__ import annotations
 
 __all__ = [
+    "DiskFull",
     "InputError",
     "MemoryLimit",
     "MissingExtra",
@@ -48,6 +50,10 @@ class InputError(RestoraError):
 
 class OutputError(RestoraError):
     """A result that cannot be written; whatever stood there before is untouched."""
+
+
+class DiskFull(OutputError):
+    """A result for which there is no room; others will not fit either."""
 
 
 class UsageError(RestoraError):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from restora.cli.restore import share_threads
 from restora.cli.show import BIG_PICTURE_TILES, show_outcomes
-from restora.engine.jobs import Found, Job
+from restora.engine.jobs import Job
 
 
 def run(*arguments, cwd=None):
@@ -81,7 +81,7 @@ def test_a_bar_is_called_as_its_file(monkeypatch, capsys):
     for name, value in (("FORCE_COLOR", "1"), ("TERM", "xterm"), ("COLUMNS", "120")):
         monkeypatch.setenv(name, value)
     job = Job(Path("[red] a.jpg"), Path("out.png"))
-    with show_outcomes(Found([job]), explain=False, json=False) as screen:
+    with show_outcomes(1) as screen:
         screen.tile(job, 1, BIG_PICTURE_TILES)
     assert "[red] a.jpg" in capsys.readouterr().err
 

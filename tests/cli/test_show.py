@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from restora.cli.main import app
 from restora.cli.show import BIG_PICTURE_TILES, show_outcomes
 from restora.engine.batch import Outcome
-from restora.engine.jobs import Found, Job
-from restora.engine.restorer import Result
+from restora.engine.jobs import Job
+from restora.engine.restore_file import LocalFiles
 
 
 @pytest.mark.usefixtures("interruptible")
@@ -22,14 +22,14 @@ def test_an_interrupt_while_results_are_saved(tmp_path, monkeypatch):
     (tmp_path / "in").mkdir()
     for number in range(4):
         Image.effect_noise((32, 24), 40).save(tmp_path / "in" / f"{number}.jpg", quality=20)
-    once, save = threading.Lock(), Result.save
+    once, write = threading.Lock(), LocalFiles.write
 
-    def interrupted_save(self, path, **options):
+    def interrupted_write(self, target, data):
         if once.acquire(blocking=False):
             signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-        save(self, path, **options)
+        write(self, target, data)
 
-    monkeypatch.setattr(Result, "save", interrupted_save)
+    monkeypatch.setattr(LocalFiles, "write", interrupted_write)
     out = tmp_path / "out"
     arguments = ["restore", str(tmp_path / "in"), "-o", str(out), "--json", "--jobs", "2"]
     done = CliRunner().invoke(app, arguments)
@@ -47,7 +47,7 @@ def test_names_are_printed_as_they_are(monkeypatch, capsys):
     for name, value in (("FORCE_COLOR", "1"), ("TERM", "xterm"), ("COLUMNS", "120")):
         monkeypatch.setenv(name, value)
     job = Job(Path(":cat:.jpg"), Path("out.png"))
-    with show_outcomes(Found([job, job]), explain=False, json=False) as screen:
+    with show_outcomes(2) as screen:
         screen.tile(job, 1, BIG_PICTURE_TILES)
         screen.add(Outcome(job, "failed", f"{job.source}: is bad."))
     words = capsys.readouterr().err

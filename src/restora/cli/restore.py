@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 if TYPE_CHECKING:
-    from restora.engine.batch import Check
-    from restora.engine.jobs import Job
-    from restora.images import Picture
+    from restora.cli.show import Screen
+    from restora.engine.batch import Existing
+    from restora.engine.restore_file import Settings
 
 
 def restore(
     inputs: Annotated[list[str], typer.Argument(metavar="FILE|FOLDER|GLOB...", show_default=False)],
     out: Annotated[
-        Optional[Path],  # noqa: UP045 - typer reads annotations at run time
-        typer.Option("-o", "--out", help="File for one picture, folder for more.", readable=False),
+        Optional[str],  # noqa: UP045 - typer reads annotations at run time
+        typer.Option("-o", "--out", metavar="PATH", help="File for one picture, folder for more."),
     ] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Write over the inputs.")] = False,
     quality: Annotated[
@@ -122,7 +122,10 @@ def restore(
     device: Annotated[
         str, typer.Option(help="cpu, or a PyTorch device such as cuda (needs restora[train]).")
     ] = "cpu",
-    jobs: Annotated[int, typer.Option(help="Pictures worked on at the same time.")] = 1,
+    jobs: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="Pictures worked on at the same time. Default: 1; ray: one a CPU."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results.")] = False,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave results that are there alone.")
@@ -130,10 +133,41 @@ def restore(
     salvage: Annotated[
         bool, typer.Option("--salvage", help="Restore what decodes of a truncated file.")
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Keep a manifest with the results, and do only what is missing in it, failed or "
+            "changed.",
+        ),
+    ] = False,
+    manifest: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            help="Where that is, on a disk of this machine. Default: restora-manifest.sqlite in "
+            "the folder of the results."
+        ),
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="local, or ray: many processes or machines, always with a manifest; folders, "
+            "patterns and URLs (s3, gs, http) in and out (needs restora[scale])."
+        ),
+    ] = "local",
+    address: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="ray: a cluster that runs already, such as auto. Default: this machine."),
+    ] = None,
     max_megapixels: Annotated[
         int,
         typer.Option(help="Refuse larger pictures, as a guard against bombs; enlarged ones too."),
     ] = 250,
+    max_megabytes: Annotated[int, typer.Option(help="Refuse larger files.")] = 2000,
+    max_seconds: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Give a picture up that takes longer. Default: none."),
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print what is done to each picture, and why.")
     ] = False,
@@ -142,22 +176,22 @@ def restore(
     ] = False,
 ) -> None:
     """Restore pictures."""
-    from restora.cli.show import show_outcomes
-    from restora.engine.batch import Existing, run_jobs
-    from restora.engine.jobs import find_jobs
+    from restora.cli.archive import restore_archive
     from restora.engine.plan import Wishes
-    from restora.engine.restorer import Restorer
+    from restora.engine.restore_file import Settings
     from restora.errors import UsageError
-    from restora.images import check_writable
-    from restora.images.formats import format_of_suffix
 
     if overwrite and skip_existing:
         raise UsageError("--overwrite and --skip-existing exclude each other.")
-    if jobs < 1:
-        raise UsageError(f"--jobs is at least 1, not {jobs}.")
-    if max_megapixels < 1:
-        raise UsageError(f"--max-megapixels is at least 1, not {max_megapixels}.")
+    for option, least in {"jobs": jobs, "max-megapixels": max_megapixels}.items():
+        if least is not None and least < 1:
+            raise UsageError(f"--{option} is at least 1, not {least}.")
+    if max_megabytes < 1:
+        raise UsageError(f"--max-megabytes is at least 1, not {max_megabytes}.")
+    if max_seconds is not None and max_seconds <= 0:
+        raise UsageError(f"--max-seconds is above 0, not {max_seconds:g}.")
     check_output(format, bits, jpeg_quality)
+    check_engine(engine, resume=resume, address=address, manifest=manifest)
     wishes = Wishes(
         model=model,
         task=task,
@@ -180,42 +214,103 @@ def restore(
         color_fix=color_fix,
         upscale=upscale,
     ).checked()
-    found = find_jobs(inputs, out, format=format, in_place=in_place)
-    restorer = Restorer(device=device, threads=share_threads(jobs))
-    restorer.load(wishes)  # a device or an extra that is missing is told once, not for every file
+    settings = Settings(
+        wishes=wishes,
+        format=format,
+        bits=bits,
+        jpeg_quality=jpeg_quality,
+        salvage=salvage,
+        max_pixels=max_megapixels * 1_000_000,
+        max_bytes=max_megabytes * 1_000_000,
+        max_seconds=max_seconds,
+    )
     existing: Existing = "overwrite" if overwrite else "skip" if skip_existing else "refuse"
-    with show_outcomes(found, explain=explain, json=json) as screen:
+    if engine == "local" and not resume:
+        target = None if out is None else Path(out)
+        restore_once(
+            inputs,
+            target,
+            settings,
+            in_place=in_place,
+            device=device,
+            jobs=jobs or 1,
+            existing=existing,
+            explain=explain,
+            json=json,
+        )
+        return
+    if in_place or out is None:
+        raise UsageError(
+            "With a manifest the results need a folder of their own: -o FOLDER, not --in-place."
+        )
+    restore_archive(
+        inputs,
+        out,
+        settings,
+        engine=engine,
+        address=address,
+        manifest=manifest,
+        device=device,
+        jobs=jobs,
+        existing=existing,
+        explain=explain,
+        json=json,
+    )
 
-        def work(job: Job, check: Check) -> dict[str, object]:
-            target = format_of_suffix(job.target) or ""
 
+def restore_once(
+    inputs: list[str],
+    out: Path | None,
+    settings: Settings,
+    *,
+    in_place: bool,
+    device: str,
+    jobs: int,
+    existing: Existing,
+    explain: bool,
+    json: bool,
+) -> None:
+    """Restore pictures without a manifest; see :func:`restore`.
+
+    Raises:
+        typer.Exit: With the exit code, where it is not 0.
+    """
+    from restora.cli.show import show_outcomes
+    from restora.engine.batch import Check, run_jobs
+    from restora.engine.jobs import Job, find_jobs
+    from restora.engine.restore_file import restore_file
+    from restora.engine.restorer import Restorer
+
+    found = find_jobs(inputs, out, format=settings.format, in_place=in_place)
+    restorer = Restorer(device=device, threads=share_threads(jobs))
+    # A device or an extra that is missing is told once, not for every file.
+    restorer.load(settings.wishes)
+    with show_outcomes(
+        len(found.jobs), unusable=found.unusable, explain=explain, json=json
+    ) as screen:
+
+        def work(job: Job, check: Check) -> dict[str, object] | None:
             def advance(done: int, total: int) -> None:
                 check()
                 screen.tile(job, done, total)
 
-            def accept(picture: Picture) -> None:
-                check_nothing_lost(picture, job)
-                check_writable(picture, format=target, bits=bits)
-
-            result = restorer.restore(
-                job.source,
-                wishes,
-                salvage=salvage,
-                max_pixels=max_megapixels * 1_000_000,
-                accept=accept,
-                progress=advance,
-            )
-            # Nothing was done: written over itself, a lossy file would only lose.
-            if result.plan.task != "none" or job.target != job.source:
-                told_quality = jpeg_quality if target == "JPEG" else None
-                result.save(job.target, bits=bits, quality=told_quality)
-            return result.report()
+            source, target = str(job.source), str(job.target)
+            return restore_file(restorer, source, target, settings, progress=advance)
 
         for outcome in run_jobs(found.jobs, work, existing=existing, workers=jobs):
             screen.add(outcome)
+    finish(screen)
+
+
+def finish(screen: Screen) -> None:
+    """End the command with the exit code that tells how it went.
+
+    Raises:
+        typer.Exit: Something failed, or was interrupted.
+    """
     if screen.interrupted:
         raise typer.Exit(130)
-    if screen.failed or found.unusable:
+    if screen.failed:
         raise typer.Exit(1)
 
 
@@ -246,21 +341,6 @@ def share_threads(jobs: int) -> int:
     return 0 if jobs == 1 else max(1, (os.cpu_count() or 1) - jobs + 1)
 
 
-def check_nothing_lost(picture: Picture, job: Job) -> None:
-    """Refuse to write a picture over a file that holds more than it.
-
-    Raises:
-        OutputError: The message says what would be lost.
-    """
-    from restora.errors import OutputError
-
-    if job.target == job.source and picture.left_out is not None:
-        raise OutputError(
-            f"{job.source} holds {picture.left_out}, which --in-place would destroy; "
-            "write the result elsewhere with -o."
-        )
-
-
 def check_output(format: str | None, bits: int | None, jpeg_quality: int) -> None:
     """Refuse output options that no picture could satisfy, before any work is done.
 
@@ -276,3 +356,19 @@ def check_output(format: str | None, bits: int | None, jpeg_quality: int) -> Non
         raise UsageError(f"--bits is 8 or 16, not {bits}.")
     if not 1 <= jpeg_quality <= 100:
         raise UsageError(f"--jpeg-quality is a number from 1 to 100, not {jpeg_quality}.")
+
+
+def check_engine(engine: str, *, resume: bool, address: str | None, manifest: Path | None) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        UsageError: The message names them.
+    """
+    from restora.errors import UsageError
+
+    if engine not in ("local", "ray"):
+        raise UsageError(f"--engine is local or ray, not {engine!r}.")
+    if address is not None and engine != "ray":
+        raise UsageError("--address is of --engine ray.")
+    if manifest is not None and engine == "local" and not resume:
+        raise UsageError("--manifest is of --resume and of --engine ray.")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import Any
 
 import typer
@@ -21,10 +23,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from restora.engine.batch import Outcome
-from restora.engine.jobs import Found, Job
+from restora.engine.batch import Named, Outcome
 
 BIG_PICTURE_TILES = 16  # from this many tiles on, a picture gets a bar of its own
+NAMED_MAX = 100  # failures that are named once more at the end
 
 
 class _Rate(ProgressColumn):
@@ -37,41 +39,59 @@ class _Rate(ProgressColumn):
 class Screen:
     """Collects outcomes; talks on stderr, and JSON lines on stdout if asked."""
 
-    def __init__(self, progress: Progress, found: Found, *, explain: bool, json: bool) -> None:
+    def __init__(
+        self,
+        progress: Progress,
+        total: int,
+        *,
+        unusable: Sequence[tuple[str, str]],
+        done_before: int,
+        explain: bool,
+        json: bool,
+    ) -> None:
         self._progress = progress
-        self._found = found
+        self._total = total
+        self._unusable = unusable
+        self._done_before = done_before
         self._explain = explain
         self._json = json
-        self._alone = len(found.jobs) == 1 and not found.unusable
-        self._pictures = progress.add_task(
-            "pictures", total=len(found.jobs), visible=not self._alone
-        )
-        self._bars: dict[Job, TaskID] = {}
-        self.outcomes: list[Outcome] = []
+        self._alone = total == 1 and not unusable and not done_before
+        self._pictures = progress.add_task("pictures", total=total, visible=not self._alone)
+        self._bars: dict[str, TaskID] = {}
+        self._counts: Counter[str] = Counter()
+        self._failed: list[str] = []  # as many as are named
         self.interrupted = False
-        for _, reason in found.unusable:
-            self._say(f"failed: {reason}")
+        for _, reason in unusable:
+            self.say(f"failed: {reason}")
 
     @property
-    def failed(self) -> list[Outcome]:
-        """The outcomes that failed."""
-        return [outcome for outcome in self.outcomes if outcome.status == "failed"]
+    def failed(self) -> bool:
+        """Whether anything failed."""
+        return bool(self._counts["failed"] or self._unusable)
 
-    def tile(self, job: Job, done: int, total: int) -> None:
+    @property
+    def left(self) -> int:
+        """Pictures that have not ended yet."""
+        return self._total - self._counts.total()
+
+    def tile(self, job: Named, done: int, total: int) -> None:
         """Note that ``done`` of ``total`` tiles of a picture are done; big pictures get a bar."""
         if total < BIG_PICTURE_TILES:
             return
-        if job not in self._bars:
-            self._bars[job] = self._progress.add_task(job.source.name, total=total)
-        self._progress.update(self._bars[job], completed=done)
+        source = str(job.source)
+        if source not in self._bars:
+            self._bars[source] = self._progress.add_task(PurePath(source).name, total=total)
+        self._progress.update(self._bars[source], completed=done)
 
     def add(self, outcome: Outcome) -> None:
         """Note how a job ended, and say so."""
-        self.outcomes.append(outcome)
-        self._progress.advance(self._pictures)
         job = outcome.job
-        if job in self._bars:
-            self._progress.remove_task(self._bars.pop(job))
+        self._counts[outcome.status] += 1
+        if outcome.status == "failed" and len(self._failed) < NAMED_MAX:
+            self._failed.append(str(job.source))
+        self._progress.advance(self._pictures)
+        if str(job.source) in self._bars:
+            self._progress.remove_task(self._bars.pop(str(job.source)))
         if self._json:
             line = {
                 "source": str(job.source),
@@ -82,35 +102,37 @@ class Screen:
             }
             typer.echo(json_module.dumps(line))
         if outcome.report is None:
-            self._say(f"{outcome.status}: {outcome.message}")
+            self.say(f"{outcome.status}: {outcome.message}")
             return
         if self._alone and not self._json:
-            self._say(f"{job.source} -> {job.target}")
+            self.say(f"{job.source} -> {job.target}")
         plan, notes = outcome.report["plan"], outcome.report["notes"]
         if self._explain and isinstance(plan, dict):
-            self._say(f"{job.source}:", *(f"  - {reason}" for reason in plan["reasons"]))
+            self.say(f"{job.source}:", *(f"  - {reason}" for reason in plan["reasons"]))
         elif isinstance(plan, dict) and plan["prompt"] is not None:  # words change what is made
-            self._say(f"{job.source}: {_caption(plan)}")
+            self.say(f"{job.source}: {_caption(plan)}")
         for note in notes if isinstance(notes, list) else []:
-            self._say(f"{job.source}: {note}")
+            self.say(f"{job.source}: {note}")
 
     def summarise(self) -> None:
         """Say how many pictures ended how, and name those that failed."""
         if self.interrupted:
-            left = len(self._found.jobs) - len(self.outcomes)
-            self._say(f"interrupted; {left} not restored")
+            self.say(f"interrupted; {self.left} not restored")
         if self._alone:
             return
-        counts = {
-            status: sum(outcome.status == status for outcome in self.outcomes)
-            for status in ("restored", "skipped", "failed")
-        }
-        counts["failed"] += len(self._found.unusable)
-        self._say(", ".join(f"{count} {status}" for status, count in counts.items() if count))
-        self._say(*(f"  failed: {named}" for named, _ in self._found.unusable))
-        self._say(*(f"  failed: {outcome.job.source}" for outcome in self.failed))
+        counts = self._counts | Counter(failed=self._counts["failed"] + len(self._unusable))
+        told = [f"{counts[name]} {name}" for name in ("restored", "skipped", "failed")]
+        told = [words for words in told if not words.startswith("0 ")]
+        if self._done_before:
+            told.append(f"{self._done_before} done before")
+        self.say(", ".join(told) or "nothing to do")
+        named = [*(name for name, _ in self._unusable), *self._failed][:NAMED_MAX]
+        self.say(*(f"  failed: {name}" for name in named))
+        if counts["failed"] > len(named):
+            self.say(f"  and {counts['failed'] - len(named)} more")
 
-    def _say(self, *lines: str) -> None:
+    def say(self, *lines: str) -> None:
+        """Print lines as they are."""
         for line in lines:
             self._progress.console.print(line, markup=False)
 
@@ -124,8 +146,22 @@ def _caption(plan: dict[str, Any]) -> str:
 
 
 @contextmanager
-def show_outcomes(found: Found, *, explain: bool, json: bool) -> Iterator[Screen]:
+def show_outcomes(
+    total: int,
+    *,
+    unusable: Sequence[tuple[str, str]] = (),
+    done_before: int = 0,
+    explain: bool = False,
+    json: bool = False,
+) -> Iterator[Screen]:
     """A screen for a run: bars with rate and time left on a terminal, plain lines elsewhere.
+
+    Args:
+        total: Pictures that will end.
+        unusable: Inputs that came to nothing: what was named, and a sentence why.
+        done_before: Pictures that an earlier run restored.
+        explain: Say what is done to each picture, and why.
+        json: One JSON line a picture on stdout.
 
     An interrupt ends the block and is noted; the summary is said in any case.
     """
@@ -139,7 +175,9 @@ def show_outcomes(found: Found, *, explain: bool, json: bool) -> Iterator[Screen
         TimeRemainingColumn(),
     )
     bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    screen = Screen(bars, found, explain=explain, json=json)
+    screen = Screen(
+        bars, total, unusable=unusable, done_before=done_before, explain=explain, json=json
+    )
     with bars:
         try:
             yield screen

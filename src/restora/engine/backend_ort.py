@@ -9,6 +9,7 @@ import onnxruntime
 
 from restora.engine.backend import Check, Draw, Encoded, Floats, Guidance, too_large
 from restora.errors import WeightsError
+from restora.weights.onnx_check import check_onnx
 
 
 class OrtBackend:
@@ -123,7 +124,11 @@ def load_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     # Encoder and decoder run in turn, each with threads of its own: those that waited busily for
     # more would take the other's cores, a third of the speed on two of them.
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    # It has a format of its own too, which nothing here checks.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    check_onnx(model, name="of this network")
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise WeightsError(f"ONNX Runtime cannot load this network: {error}") from error
+        first_line = (str(error).splitlines() or ["out of memory"])[0]
+        raise WeightsError(f"ONNX Runtime cannot load this network: {first_line}") from error

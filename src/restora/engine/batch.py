@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from restora.engine.jobs import Job
-from restora.errors import OutputError, RestoraError
+from restora.errors import DiskFull, OutputError, RestoraError
 
 Existing = Literal["refuse", "overwrite", "skip"]
 Check = Callable[[], None]  # to be called often while a picture is worked on; may raise
 
 WAKE_S = 0.2  # one that waits without an end may miss an interrupt, and on Windows misses all
+
+
+class Named(Protocol):
+    """A picture and its result, by whatever prints as their names."""
+
+    @property
+    def source(self) -> object:
+        """The picture."""
+
+    @property
+    def target(self) -> object:
+        """Its result."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +38,14 @@ class Outcome:
     Attributes:
         message: Why it failed or was skipped, in one sentence; empty when it was restored.
         report: What was done, ready for JSON; None unless it was restored.
+        full: Whether it failed for want of room on the disk, where others will fail too.
     """
 
-    job: Job
+    job: Named
     status: Literal["restored", "skipped", "failed"]
     message: str = ""
     report: dict[str, object] | None = None
+    full: bool = False
 
 
 class _Interrupted(BaseException):
@@ -39,8 +53,8 @@ class _Interrupted(BaseException):
 
 
 def run_jobs(
-    jobs: Sequence[Job],
-    restore: Callable[[Job, Check], dict[str, object]],
+    jobs: Iterable[Job],
+    restore: Callable[[Job, Check], dict[str, object] | None],
     *,
     existing: Existing = "refuse",
     workers: int = 1,
@@ -49,8 +63,9 @@ def run_jobs(
 
     Args:
         jobs: The pictures.
-        restore: Restores one picture, writes it and reports; may raise. It is handed a check to
-            call between tiles, which ends the work when the run is interrupted.
+        restore: Restores one picture, writes it and reports; None if its result was there and is
+            made of this very file. May raise. It is handed a check to call between tiles, which
+            ends the work when the run is interrupted.
         existing: What to do where a result is there already.
         workers: Pictures worked on at the same time.
 
@@ -95,24 +110,45 @@ def _ended(running: set[Future[Outcome]]) -> Iterator[Outcome]:
             yield future.result()
 
 
-def _work(job: Job, restore: Callable[[Job], dict[str, object]], existing: Existing) -> Outcome:
+def _work(
+    job: Job, restore: Callable[[Job], dict[str, object] | None], existing: Existing
+) -> Outcome:
     there = os.path.lexists(job.target) and job.target != job.source
     if there and existing == "skip":
         return Outcome(job, "skipped", f"{job.target}: is there already.")
-    try:
+
+    def write() -> dict[str, object] | None:
         if there and existing == "refuse":
             raise OutputError(f"{job.target}: exists already; use --overwrite or --skip-existing.")
         make_folder(job.target.parent)
-        return Outcome(job, "restored", report=restore(job))
+        return restore(job)
+
+    return outcome_of(job, write)
+
+
+def outcome_of(job: Named, restore: Callable[[], dict[str, object] | None]) -> Outcome:
+    """What becomes of a job; whatever it raises is an outcome too, but for an interrupt.
+
+    Args:
+        job: For its name.
+        restore: Does it; see :func:`run_jobs`.
+    """
+    try:
+        report = restore()
+    except DiskFull as error:
+        return Outcome(job, "failed", _named(str(error), job), full=True)
     except RestoraError as error:
         return Outcome(job, "failed", _named(str(error), job))
     except MemoryError:
         return Outcome(job, "failed", f"{job.source}: not enough memory for this picture.")
     except Exception as error:
         return Outcome(job, "failed", f"{job.source}: unexpected {type(error).__name__}: {error}")
+    if report is None:
+        return Outcome(job, "skipped", f"{job.target}: is made of this very picture already.")
+    return Outcome(job, "restored", report=report)
 
 
-def _named(message: str, job: Job) -> str:
+def _named(message: str, job: Named) -> str:
     """The message, led by the picture's name unless it or its result's is in there."""
     if str(job.source) in message or str(job.target) in message:
         return message

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from restora.engine.listing import find_pictures, real_path
 from restora.errors import InputError, UsageError
 from restora.images.formats import SUFFIXES, WRITABLE, format_of_suffix, writable_name
-
-PICTURE_SUFFIXES = {suffix for suffixes in SUFFIXES.values() for suffix in suffixes}
 
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to restore."""
+    """One picture to restore.
+
+    Attributes:
+        known: SHA-256 of the file that the result there was made of, where that is known.
+    """
 
     source: Path
     target: Path
+    known: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,8 @@ def find_jobs(
         )
     pictures: dict[Path, tuple[Path, Path]] = {}  # by real path: source, place under out
     unusable: list[tuple[str, str]] = []
-    for text in inputs:
-        for source, place in _resolve(text, out, unusable):
-            pictures.setdefault(_real(source), (source, place))
+    for source, place in find_pictures(inputs, out, unusable):
+        pictures.setdefault(real_path(source), (source, place))
     if not pictures:
         raise InputError("\n".join(reason for _, reason in unusable))
     found = list(pictures.values())
@@ -76,7 +78,7 @@ def find_jobs(
     else:
         jobs = _place(found, out, format)
     for job in jobs:
-        if _real(job.target) in pictures:
+        if real_path(job.target) in pictures:
             raise UsageError(
                 f"{job.target}: the result would be written over an input; "
                 "choose another -o, or say --in-place."
@@ -99,7 +101,7 @@ def _place(found: list[tuple[Path, Path]], out: Path, format: str | None) -> lis
     while True:
         jobs = []
         for number, (source, place) in enumerate(found):
-            suffix = _suffix(source, format)
+            suffix = suffix_for(source, format)
             target = place.with_name(place.name + suffix) if number in full else None
             jobs.append(Job(source, out / (target or place.with_suffix(suffix))))
         times = Counter(job.target for job in jobs)
@@ -117,48 +119,8 @@ def _place(found: list[tuple[Path, Path]], out: Path, format: str | None) -> lis
     return jobs
 
 
-def _suffix(source: Path, format: str | None) -> str:
+def suffix_for(source: PurePath, format: str | None) -> str:
+    """The suffix of a result, by the name of its picture and what ``--format`` says."""
     if format == "same":
         return source.suffix if format_of_suffix(source) in WRITABLE else ".png"
     return SUFFIXES[writable_name(format or "png")][0]
-
-
-def _resolve(
-    text: str, out: Path | None, unusable: list[tuple[str, str]]
-) -> Iterator[tuple[Path, Path]]:
-    """The pictures behind one argument, each with its place under the output folder."""
-    # os.path answers False where pathlib raises: a closed folder, a name too long.
-    path = Path(text)
-    if os.path.isdir(path):
-        pictures = list(_walk(path, out, unusable))
-        if not pictures:
-            unusable.append((text, f"{path}: the folder holds no pictures that can be read."))
-        yield from ((picture, picture.relative_to(path)) for picture in sorted(pictures))
-    elif os.path.lexists(path):
-        yield path, Path(path.name)
-    else:
-        matches = [Path(m) for m in sorted(glob.glob(text, recursive=True)) if os.path.isfile(m)]
-        if not matches:
-            unusable.append((text, f"{text}: there is no such file, folder or pattern of files."))
-        yield from ((match, Path(match.name)) for match in matches)
-
-
-def _walk(folder: Path, out: Path | None, unusable: list[tuple[str, str]]) -> Iterator[Path]:
-    def refused(error: OSError) -> None:
-        sentence = f"{error.filename}: the folder cannot be read ({error.strerror})."
-        unusable.append((str(error.filename), sentence))
-
-    inside = _real(out) if out is not None and _real(out) != _real(folder) else None
-    for here, folders, names in os.walk(folder, onerror=refused):
-        # Results of an earlier run are no inputs.
-        folders[:] = [name for name in folders if _real(Path(here, name)) != inside]
-        for name in names:
-            path = Path(here, name)
-            hidden = name.startswith("._")  # macOS keeps its own data beside a picture like this
-            if path.suffix.lower() in PICTURE_SUFFIXES and not hidden and os.path.isfile(path):
-                yield path
-
-
-def _real(path: Path) -> Path:
-    """The path without links. ``Path.resolve`` raises where links go in a circle."""
-    return Path(os.path.realpath(path))

@@ -68,7 +68,7 @@ class Restorer:
         source: str | Path | bytes,
         wishes: Wishes | None = None,
         *,
-        name: str = "picture",
+        name: str | None = None,
         salvage: bool = False,
         max_pixels: int | None = None,
         accept: Callable[[Picture], None] = lambda _: None,
@@ -79,7 +79,7 @@ class Restorer:
         Args:
             source: A path, or the bytes of a file.
             wishes: What to do; None means everything by itself.
-            name: How messages call ``source`` when it is bytes.
+            name: The path of ``source`` when it is bytes, for messages and to find its caption.
             salvage: Restore the part of a truncated file that decodes.
             max_pixels: Refuse pictures with more pixels than this, enlarged if they shall be; None
                 means the usual limit.
@@ -98,11 +98,15 @@ class Restorer:
         asks = wishes.quality is None or wishes.constraint == "auto"
         history = asks and wishes.task not in SAMPLED
         opened = self.open(
-            source, name=name, salvage=salvage, max_pixels=max_pixels, history=history
+            source,
+            name=name or "picture",
+            salvage=salvage,
+            max_pixels=max_pixels,
+            history=history,
         )
         opened = _enlarged(opened, wishes.upscale, max_pixels)
         accept(opened.picture)
-        seen = self.see(opened.picture, wishes, name=_path_of(source))
+        seen = self.see(opened.picture, wishes, name=_path_of(source) or name)
         plan = make_plan(
             opened.picture,
             opened.facts,

@@ -10,10 +10,11 @@ from restora.images.colour import (
     ycbcr_from_rgb,
 )
 from restora.images.picture import Metadata, Picture
-from restora.images.read import MAX_PIXELS, read, read_bytes, read_file
+from restora.images.read import MAX_BYTES, MAX_PIXELS, read, read_bytes, read_file
 from restora.images.write import check_writable, encode, write
 
 __all__ = [
+    "MAX_BYTES",
     "MAX_PIXELS",
     "RGB_TO_YCBCR",
     "Metadata",

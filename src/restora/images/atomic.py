@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
+import re
 import secrets
+import socket
 import stat
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
-from restora.errors import OutputError
+from restora.errors import DiskFull, OutputError
 
-__all__ = ["write_atomically"]
+__all__ = ["sweep", "write_atomically"]
+
+_TEMPORARY = re.compile(r"\.restora-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{16}\.part")
 
 _REASONS = {
     errno.ENOENT: "its folder does not exist",
@@ -38,6 +43,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     written to directly.
 
     Raises:
+        DiskFull: There is no room for it.
         OutputError: The operating system refuses; the message says why.
     """
     target = Path(os.path.realpath(path))
@@ -51,12 +57,46 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     except (OSError, ValueError) as error:
         number = error.errno if isinstance(error, OSError) else None
         reason = _REASONS.get(number or 0) or getattr(error, "strerror", None) or str(error)
-        raise OutputError(f"{os.fspath(path)} cannot be written: {reason}.") from error
+        full = number in (errno.ENOSPC, errno.EDQUOT)
+        told = DiskFull if full else OutputError
+        raise told(f"{os.fspath(path)} cannot be written: {reason}.") from error
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files of processes of this machine that died while they wrote.
+
+    Those of processes that live, and of other machines, are left alone.
+    """
+    if os.name != "posix":  # elsewhere nobody can be asked whether they live
+        return
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = _TEMPORARY.fullmatch(entry.name)
+            if found and found[1] == _machine() and not _lives(int(found[2])):
+                with contextlib.suppress(OSError):
+                    Path(entry.path).unlink()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+@cache
+def _machine() -> str:
+    """A name for this machine, of eight hexadecimal digits."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
 
 
 def _replace(target: Path, data: bytes) -> None:
     # A name of its own length, not the target's plus something: that could get too long.
-    temporary = target.with_name(f".restora-{secrets.token_hex(8)}.part")
+    name = f".restora-{_machine()}-{os.getpid()}-{secrets.token_hex(8)}.part"
+    temporary = target.with_name(name)
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
     opener = partial(os.open, mode=0o666 if mode is None else mode)
     try:

@@ -44,9 +44,10 @@ from restora.images.png_read import read_png
 from restora.images.tiff_read import read_tiff
 from restora.jpeg.sniff import no_picture, sniff
 
-__all__ = ["MAX_PIXELS", "read", "read_bytes", "read_file"]
+__all__ = ["MAX_BYTES", "MAX_PIXELS", "read", "read_bytes", "read_file"]
 
 MAX_PIXELS = 250_000_000  # 3 GB as float32; larger than any camera's single shot
+MAX_BYTES = 2_000_000_000  # so many pixels of 16-bit RGB as TIFF, and some more
 
 _OWN_READERS = {"JPEG": read_jpeg, "PNG": read_png, "TIFF": read_tiff}
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
@@ -79,20 +80,30 @@ def read(
     return read_bytes(data, name=os.fspath(path), salvage=salvage, max_pixels=max_pixels)
 
 
-def read_file(path: str | os.PathLike[str]) -> bytes:
+def read_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> bytes:
     """The bytes of a file, or of what a link points to.
 
+    Args:
+        path: The file.
+        max_bytes: Refuse larger ones.
+
     Raises:
-        InputError: It is missing, unreadable or no regular file; a pipe would keep us waiting for
-            ever.
+        InputError: It is missing, unreadable, too large or no regular file; a pipe would keep us
+            waiting for ever.
     """
     name = os.fspath(path)
     try:
-        kind = Path(path).stat().st_mode
+        status = Path(path).stat()
+        kind = status.st_mode
         if stat.S_ISDIR(kind):
             raise InputError(f"{name} is a folder, not a picture.")
         if not stat.S_ISREG(kind):
             raise InputError(f"{name} is a pipe, a socket or a device, not a file with a picture.")
+        if status.st_size > max_bytes:
+            raise InputError(
+                f"{name} has {status.st_size:,} bytes, more than the limit of {max_bytes:,}.",
+                remedy="--max-megabytes allows more.",
+            )
         return Path(path).read_bytes()
     except FileNotFoundError as error:
         raise InputError(f"There is no file {name}.") from error

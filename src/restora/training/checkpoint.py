@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from restora.errors import WeightsError
+from restora.networks.expected import expected_weights
 from restora.training.recipe import parse_recipe
 from restora.training.sections import Recipe
 
@@ -57,14 +59,86 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint; only tensors and plain values are unpickled, never code.
 
     Raises:
+        MissingExtra: What its network is made of is not installed.
         WeightsError: The file is not a checkpoint of Restora.
     """
     try:
         raw = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{path}: this is not a training checkpoint, or holds more than one: code in it is "
+            "never run."
+        ) from error
+    except Exception as error:  # torch raises whatever the damage happens to hit
+        raise WeightsError(
+            f"{path}: this is not a training checkpoint ({_line(error)})."
+        ) from error
+    try:
         plain = {
             "recipe": parse_recipe(json.loads(raw["recipe"]), name=str(path)),
-            "history": tuple(raw.get("history", ())),
+            "history": tuple(map(str, raw.get("history", ()))),
         }
-        return Checkpoint(**{**raw, **plain})
-    except Exception as error:  # torch raises whatever the damage happens to hit
-        raise WeightsError(f"{path}: this is not a training checkpoint ({error}).") from error
+        found = Checkpoint(**{**raw, **plain})
+        _check_kinds(found)
+    except Exception as error:  # whatever else somebody may have saved
+        raise WeightsError(
+            f"{path}: this is not a training checkpoint ({_line(error)})."
+        ) from error
+    _check_weights(found, source=str(path))
+    return found
+
+
+def _check_kinds(found: Checkpoint) -> None:
+    """Refuse values that are something else than what a checkpoint holds.
+
+    Raises:
+        TypeError: One is.
+    """
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "step": int,
+        "seconds": (int, float),
+        "photos": str,
+        "network": dict,
+        "average": dict,
+        "optimiser": dict,
+        "companions": dict,
+        "rival": dict,
+        "encoders": dict,
+    }
+    odd = [name for name, kind in kinds.items() if not isinstance(getattr(found, name), kind)]
+    if odd:
+        raise TypeError(f"{odd[0]} is of another kind")
+    for name in ("network", "average", "companions"):
+        if not all(isinstance(weight, Tensor) for weight in getattr(found, name).values()):
+            raise TypeError(f"{name} holds other things than tensors")
+    if not all(isinstance(text, str) for pair in found.encoders.items() for text in pair):
+        raise TypeError("encoders holds other things than words")
+
+
+def _check_weights(found: Checkpoint, *, source: str) -> None:
+    """Refuse weights that are not those of the network in the recipe.
+
+    Raises:
+        WeightsError: One is missing, left over or of another shape.
+    """
+    wanted = expected_weights(found.recipe.network, found=len(found.network), source=source)
+    for weights in (found.network, found.average):
+        odd = sorted(
+            name
+            for name in wanted.keys() | weights.keys()
+            if name not in wanted
+            or name not in weights
+            or wanted[name].shape != weights[name].shape
+        )
+        if odd:
+            raise WeightsError(
+                f"{source}: the weights are not those of the network in its recipe: {odd[0]} is "
+                "missing, left over or of another shape."
+            )
+
+
+def _line(error: Exception) -> str:
+    """The first line of what a library says."""
+    return (str(error).splitlines() or ["empty"])[0]

@@ -100,7 +100,8 @@ class CropPairs:
         """A patch and the same place degraded, each (P, P, 3)."""
         clean, side = self._store.clean(number), self._recipe.data.patch_px
         if not self._recipe.srdiff.fresh:
-            return cut_alike(rng, (clean, self._store.degraded(number, task, variant)), side)
+            degraded = self._store.degraded(number, task, variant)
+            return tuple(cut_alike(rng, (clean, degraded), side))
         around = min(side + 2 * SURROUNDINGS_PX, *clean.shape[:2])
         (wide,) = cut_alike(rng, (clean,), around)
         worse = degrade(np.ascontiguousarray(wide), task, int(rng.integers(2**31))).pixels
