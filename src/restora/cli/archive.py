@@ -52,6 +52,7 @@ def restore_archive(
         raise UsageError(f"{out} is no folder of this machine: say with --manifest where it is.")
     told = settings.plain() | {"weights": weights_of(settings.wishes)}
     unusable: list[tuple[str, str]] = []
+    full = False
     with Manifest(path) as rows:
         rows.settle(told, again=existing == "overwrite")
         rows.plan(
