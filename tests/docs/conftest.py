@@ -19,6 +19,7 @@ COMMANDS_NOT_RUN = {
     ".pth": "weights of other people",
     "FILE|FOLDER": "a placeholder",
     "--device cuda": "a GPU",
+    "--engine ray": "processes and machines of Ray: tests/apps/scale",
     "--model weights/": "a weight that the command before it makes",
 }
 OPERATORS = {";", "|", "||", "&&", "&", ">", ">>", "<", "(", ")", "do", "then"}

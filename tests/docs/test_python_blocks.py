@@ -2,6 +2,7 @@
 
 # Pages whose code runs in a test of its own; blocks that run nowhere: a text of theirs, and why.
 BY_THEMSELVES = {
+    "docs/archives.md": "an archive: test_archives_page.py",
     "docs/weights.md": "files of weights: test_weights_page.py",
     "docs/rest-api.md": "a server: test_rest_api.py",
 }

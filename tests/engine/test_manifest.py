@@ -261,6 +261,15 @@ def test_what_is_no_manifest_is_left_alone(tmp_path, make, sentence):
     assert path.read_bytes() == before
 
 
+def test_a_place_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match=r"file: is a file, not a folder\.$"):
+        Manifest(tmp_path / "file" / "m.sqlite")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError, match="cannot be used as a manifest"):
+        Manifest(tmp_path / "folder")
+
+
 def test_one_of_another_version(run):
     run.open().__exit__()
     with sqlite3.connect(run.archive.manifest) as database:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from restora.engine.archive import Sizes
-from restora.engine.batch import Existing, Outcome
+from restora.engine.batch import Existing, Outcome, make_folder
 from restora.engine.claims import Claims
 from restora.engine.listing import Listed
 from restora.errors import InputError, OutputError, UsageError
@@ -82,8 +82,8 @@ class Manifest:
         """
         self._path = path
         self._run = 0
+        make_folder(path.parent)
         with ExitStack() as opened, self._told():
-            path.parent.mkdir(parents=True, exist_ok=True)
             # A lock that dies with its holder, and leaves the manifest itself open to readers.
             lock = sqlite3.connect(f"{path}.lock", timeout=0, isolation_level=None)
             opened.callback(lock.close)
@@ -117,8 +117,6 @@ class Manifest:
                     f"{self._path} is no manifest, or damaged; name another with --manifest."
                 ) from error
             raise OutputError(f"{self._path} cannot be used as a manifest ({error}).") from error
-        except OSError as error:
-            raise OutputError(f"{self._path} cannot be written ({error.strerror}).") from error
 
     def _begin(self) -> None:
         known = self._one("SELECT count(*) FROM sqlite_master WHERE name = 'facts'")
@@ -263,11 +261,11 @@ class Manifest:
         self._rows.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._rows.execute("COMMIT")
         except BaseException:
-            if self._rows.in_transaction:  # a full disk ends it by itself
+            if self._rows.in_transaction:  # a full disk may have ended it
                 self._rows.execute("ROLLBACK")
             raise
-        self._rows.execute("COMMIT")
 
     def _pages(self, status: Status) -> Iterator[list[tuple[str, str, str | None, str]]]:
         """Source, target, SHA-256 of the input and error of every row, some at a time."""
