@@ -73,12 +73,14 @@ MEANS = {
     401: "there is a password, and it was not told",
     403: "a page of another origin asked",
     404: "there is no such picture, or not any more",
+    408: "the body came too slowly",
     409: "there is no result yet",
     413: "the file has more bytes, or the picture more pixels, than the server takes",
     421: "asked under a name that is not this server's (`restora serve --allow-host NAME`)",
-    422: "no picture, or settings that make no sense",
-    429: "too many pictures are kept; try again after `Retry-After` seconds",
-    503: "too much waits already; try again after `Retry-After` seconds",
+    422: "no picture, or settings that make no sense or take too long",
+    429: "too many pictures are kept, or wrong passwords were told; try again after `Retry-After` "
+    "seconds",
+    503: "too much waits already, or the server is ending; try again after `Retry-After` seconds",
 }
 DONE = {200: "done", 201: "kept", 202: "accepted", 204: "deleted; no body"}
 

@@ -85,6 +85,15 @@ def test_limits(server):
     }  # fmt: skip
 
 
+def test_work_has_its_time():
+    with started("--max-seconds", "1") as (_, _, url):
+        answer = httpx.post(
+            f"{url}/api/restore", params={"ensemble": 8}, content=jpeg(1200, 1200), timeout=120
+        )
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("This takes longer than the 1 s that this server ")
+
+
 @pytest.mark.parametrize("chunks", [False, True])
 def test_who_sends_too_much_hears_it(chunks, server):
     body = (bytes(100_000) for _ in range(15)) if chunks else bytes(1_500_000)
@@ -106,7 +115,15 @@ def test_a_senseless_login(told):
 
 
 @pytest.mark.parametrize(
-    "option", ["--max-upload", "--max-megapixels", "--waiting", "--keep", "--dial-megapixels"]
+    "option",
+    [
+        "--max-upload",
+        "--max-megapixels",
+        "--waiting",
+        "--max-seconds",
+        "--keep",
+        "--dial-megapixels",
+    ],
 )
 @pytest.mark.parametrize("number", ["0", "-1"])
 def test_senseless_numbers(option, number):

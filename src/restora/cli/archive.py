@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -113,7 +113,7 @@ def _whole(item: Item, archive: Archive) -> Item:
 
 def _run_here(
     items: Iterator[Item], settings: Settings, screen: Screen, *, jobs: int, device: str
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     from restora.engine.batch import Check, run_jobs
     from restora.engine.jobs import Job
     from restora.engine.restore_file import LocalFiles, restore_file

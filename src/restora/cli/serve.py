@@ -42,6 +42,9 @@ def serve(
     waiting: Annotated[
         int, typer.Option(help="Restorations that may wait; more are sent away with 503.")
     ] = 32,
+    max_seconds: Annotated[
+        int, typer.Option(help="Seconds that the work for one picture may take.")
+    ] = 300,
     keep: Annotated[
         int, typer.Option(help="Minutes after which a picture nobody asks for is deleted.")
     ] = 30,
@@ -71,12 +74,14 @@ def serve(
     uvicorn = require("uvicorn", extra="web")
     require("fastapi", extra="web")
     from restora.apps.web.app import make_app
+    from restora.apps.web.connection import Connection
     from restora.apps.web.limits import Limits
 
     numbers = {
         "--max-upload": max_upload,
         "--max-megapixels": max_megapixels,
         "--waiting": waiting,
+        "--max-seconds": max_seconds,
         "--keep": keep,
         "--dial-megapixels": dial_megapixels,
     }
@@ -112,6 +117,7 @@ def serve(
             upload_bytes=max_upload * 1_000_000,
             pixels=max_megapixels * 1_000_000,
             waiting=waiting,
+            work_s=max_seconds,
             kept_s=keep * 60,
             dial_pixels=dial_megapixels * 1_000_000,
         ),
@@ -129,7 +135,12 @@ def serve(
             super().handle_exit(sig, frame)
 
     config = uvicorn.Config(
-        app, log_level="warning", timeout_graceful_shutdown=10, server_header=False
+        app,
+        http=Connection,
+        ws="none",
+        log_level="warning",
+        timeout_graceful_shutdown=10,
+        server_header=False,
     )
     Server(config).run(sockets=[listener])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ def run_jobs(
     *,
     existing: Existing = "refuse",
     workers: int = 1,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """Do all jobs; one bad picture never stops the rest, an interrupt stops them all soon.
 
     Args:

@@ -19,7 +19,7 @@ from restora.apps.web.body import BodyLimit
 from restora.apps.web.guard import Guard, Login
 from restora.apps.web.limits import Limits
 from restora.apps.web.problems import add_handlers, documented
-from restora.apps.web.routes import api
+from restora.apps.web.routes import FILES, api
 from restora.apps.web.studio import Studio
 from restora.apps.web.wire import Problem
 from restora.engine.restorer import Restorer
@@ -77,8 +77,10 @@ def make_app(
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     app.add_middleware(
         BodyLimit,
+        files=FILES,
         most_bytes=studio.limits.upload_bytes,
         held_bytes=studio.limits.held_bytes,
+        retry_s=studio.slow.retry_s,
     )
     app.add_middleware(Guard, hosts=hosts, login=login)
     return app
@@ -88,7 +90,7 @@ async def _expire(studio: Studio) -> None:
     """Delete pictures in time, also while nobody asks for anything."""
     while True:
         await asyncio.sleep(EXPIRE_S)
-        studio.store.expire()
+        await asyncio.to_thread(studio.store.expire)  # a file may be in use
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
@@ -128,17 +130,17 @@ def _add_pages(app: FastAPI) -> None:
         return Response(parts[name], media_type=kind, headers={"Cache-Control": "no-cache"})
 
     @app.get("/", include_in_schema=False)
-    def index() -> Response:
+    async def index() -> Response:
         return answer(page, "index.html")
 
     @app.get("/docs", include_in_schema=False)
-    def docs() -> Response:
+    async def docs() -> Response:
         return answer(page, "api.html")
 
     @app.get("/static/{name}", include_in_schema=False)
-    def static(name: str) -> Response:
+    async def static(name: str) -> Response:
         return answer(page, name)
 
     @app.get("/examples/{name}", include_in_schema=False)
-    def example(name: str) -> Response:
+    async def example(name: str) -> Response:
         return answer(shown, name)

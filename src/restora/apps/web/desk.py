@@ -7,12 +7,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from restora.apps.web.disk import metadata_bytes
 from restora.engine.opened import Opened
 from restora.engine.restorer import Restorer
 from restora.engine.result import Result
 from restora.engine.session import Session
 from restora.engine.wishes import Wishes
 
+PIXEL_BYTES = 110  # that a pixel takes with what is encoded of it
 # What a session may be asked for again and again.
 _DIALS = ("quality", "strength", "constraint", "prompt")
 
@@ -50,7 +52,7 @@ class Desk:
 
     def lay(self, id: str, opened: Opened) -> None:
         """Put a picture down that was just read, if it is not too large."""
-        count = opened.picture.height_px * opened.picture.width_px
+        count = _pixels(opened)
         with self._lock:
             if count <= self._pixels:
                 self._sheets[id] = _Sheet(opened, count)
@@ -92,8 +94,7 @@ class Desk:
                 read(), name=name, salvage=salvage, max_pixels=self._largest
             )
             sheet = _Sheet(opened)
-        count = sheet.opened.picture.height_px * sheet.opened.picture.width_px
-        sheet.pixels = count * wishes.upscale**2 * wishes.ensemble
+        sheet.pixels = _pixels(sheet.opened, wishes.upscale**2 * wishes.ensemble)
         if sheet.pixels > self._pixels:  # it would take all the memory: done without
             self.clear(id)
             session = self._restorer.session(
@@ -123,3 +124,10 @@ class Desk:
         self._sheets.move_to_end(id)
         while sum(sheet.pixels for sheet in self._sheets.values()) > self._pixels:
             self._sheets.popitem(last=False)
+
+
+def _pixels(opened: Opened, times: int = 1) -> int:
+    """How many pixels take the room of a picture, ``times`` enlarged, and of its metadata."""
+    picture = opened.picture
+    beside = metadata_bytes(picture.metadata) // PIXEL_BYTES
+    return picture.height_px * picture.width_px * times + beside

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from restora.images import Picture
-from restora.images.picture import Alpha
+from restora.images.picture import Alpha, Metadata
 from restora.images.samples import floats, whole_numbers
 
 
@@ -32,8 +32,13 @@ class Bytes:
         self._file.close()
 
 
+def metadata_bytes(metadata: Metadata) -> int:
+    """How much room it takes: some files are little else."""
+    return sum(len(part) for part in _parts(metadata).values())
+
+
 class Pixels:
-    """A picture whose pixels and alpha are out of memory.
+    """A picture of which nothing large is in memory: neither pixels and alpha, nor metadata.
 
     Pixels that will be written with 8 bits are kept as such, in a quarter of the room: rounded once
     or twice, whole numbers are the same.
@@ -60,9 +65,16 @@ class Pixels:
             self._alpha_dtype = picture.alpha.dtype
             self.size += picture.alpha.nbytes
             np.ascontiguousarray(picture.alpha).tofile(self._file)
+        self._metadata_at: dict[str, tuple[int, int]] = {}  # offset and length
+        for name, part in _parts(picture.metadata).items():
+            self._metadata_at[name] = self.size, len(part)
+            self._file.write(part)
+            self.size += len(part)
         self._file.flush()
         nothing = np.broadcast_to(np.float32(0), picture.pixels.shape)
-        self._empty = replace(picture, pixels=nothing, alpha=None)  # takes no room
+        none: dict[str, Any] = dict.fromkeys(self._metadata_at)
+        few = replace(picture.metadata, **none)
+        self._empty = replace(picture, pixels=nothing, alpha=None, metadata=few)  # takes no room
 
     def picture(self) -> Picture:
         """The picture, in memory again."""
@@ -71,7 +83,14 @@ class Pixels:
             pixels = np.array(kept)
         else:
             pixels = floats(lambda top, bottom: kept[top:bottom], shape=self._shape, peak=255)
-        return replace(self._empty, pixels=pixels, alpha=self._alpha())
+        return replace(self._empty, pixels=pixels, alpha=self._alpha(), metadata=self._metadata())
+
+    def _metadata(self) -> Metadata:
+        parts: dict[str, Any] = {
+            name: bytes(np.memmap(self._file, np.uint8, "r", at, (length,)))
+            for name, (at, length) in self._metadata_at.items()
+        }
+        return replace(self._empty.metadata, **parts)
 
     def _alpha(self) -> Alpha | None:
         if self._alpha_dtype is None:
@@ -82,3 +101,9 @@ class Pixels:
     def close(self) -> None:
         """Give the room back."""
         self._file.close()
+
+
+def _parts(metadata: Metadata) -> dict[str, bytes]:
+    """What of it is bytes, and not empty, by its field's name."""
+    every = {field.name: getattr(metadata, field.name) for field in fields(metadata)}
+    return {name: part for name, part in every.items() if isinstance(part, bytes) and part}

@@ -12,6 +12,8 @@ from http import HTTPStatus
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from restora.apps.web.brake import Brake
+from restora.apps.web.later import whole_s
 from restora.apps.web.problems import problem
 
 BROKEN = "Something went wrong in the server; its log says what."
@@ -43,7 +45,7 @@ class Guard:
     - Of another host: a page elsewhere can make its own name point here (DNS rebinding), but its
       requests carry that name.
     - Of another origin: a page elsewhere may send, though it could not read the answer.
-    - Without the password, where there is one.
+    - Without the password, where there is one; and whoever tries many, for a while.
     """
 
     def __init__(self, app: ASGIApp, *, hosts: Iterable[str], login: Login | None) -> None:
@@ -58,6 +60,7 @@ class Guard:
         self._app = app
         self._hosts = {host.lower() for host in (*hosts, *LOOPBACK)}
         self._login = login
+        self._brake = Brake()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the ASGI specification."""
@@ -77,7 +80,9 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        refused = self._refused(scope["method"], Headers(scope=scope))
+        headers = Headers(scope=scope)
+        address = (scope.get("client") or ("", 0))[0]
+        refused = self._stranger(headers, address) or self._foreign(scope["method"], headers)
         if refused is None:
             try:
                 await self._app(scope, receive, send_with_headers)
@@ -88,24 +93,39 @@ class Guard:
                 raise  # for the log
             return
         status, detail = refused
-        answer = problem(status, detail)
+        retry_s = whole_s(self._brake.wait_s(address))
+        answer = problem(status, detail, retry_s=retry_s)
         if status == HTTPStatus.UNAUTHORIZED:
             answer.headers["WWW-Authenticate"] = 'Basic realm="Restora", charset="UTF-8"'
         await answer(scope, receive, send_with_headers)
 
-    def _refused(self, method: str, headers: Headers) -> tuple[HTTPStatus, str] | None:
-        """Status and sentence for what is not let in."""
-        host = headers.get("host", "")
-        if self._login is not None:
-            if not self._knows(headers.get("authorization", "")):
-                return HTTPStatus.UNAUTHORIZED, "This needs a user name and a password."
-        elif not self._is_ours(host):
+    def _stranger(self, headers: Headers, address: str) -> tuple[HTTPStatus, str] | None:
+        """Status and sentence for whoever does not know what those who may use it know."""
+        if self._login is None:
+            host = headers.get("host", "")
+            if self._is_ours(host):
+                return None
             return (
                 HTTPStatus.MISDIRECTED_REQUEST,
                 f"This server does not answer for {host!r}; --allow-host lets it.",
             )
+        told = headers.get("authorization", "")
+        if told and self._brake.wait_s(address):
+            return (
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "Too many wrong passwords came from your address; wait a little.",
+            )
+        if self._knows(told):
+            return None
+        if told:
+            self._brake.wrong(address)
+        return HTTPStatus.UNAUTHORIZED, "This needs a user name and a password."
+
+    @staticmethod
+    def _foreign(method: str, headers: Headers) -> tuple[HTTPStatus, str] | None:
+        """Status and sentence for what another page sends."""
         if method not in _SAFE:
-            origin = headers.get("origin")
+            origin, host = headers.get("origin"), headers.get("host", "")
             foreign = origin is not None and origin.partition("://")[2] != host
             if foreign or headers.get("sec-fetch-site") == "cross-site":
                 return HTTPStatus.FORBIDDEN, "Another page asked for this, which may not."

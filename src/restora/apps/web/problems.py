@@ -12,10 +12,11 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from restora.apps.web.later import SOONEST_S, Later
 from restora.apps.web.store import TooMany, Unknown
-from restora.apps.web.studio import NotYet
+from restora.apps.web.studio import NotYet, TooLong
 from restora.apps.web.wire import Problem
-from restora.apps.web.work import Full, Stopped
+from restora.apps.web.work import Stopped
 from restora.errors import (
     InputError,
     MemoryLimit,
@@ -26,14 +27,14 @@ from restora.errors import (
 )
 from restora.images.decode import MORE_PIXELS, SALVAGE
 
-RETRY_S = 2
 MEDIA = "application/problem+json"
 
 _STATUS: tuple[tuple[type[RestoraError], HTTPStatus], ...] = (
     (Unknown, HTTPStatus.NOT_FOUND),
     (NotYet, HTTPStatus.CONFLICT),
-    (Full, HTTPStatus.SERVICE_UNAVAILABLE),
     (TooMany, HTTPStatus.TOO_MANY_REQUESTS),
+    (Later, HTTPStatus.SERVICE_UNAVAILABLE),
+    (TooLong, HTTPStatus.UNPROCESSABLE_ENTITY),
     (MemoryLimit, HTTPStatus.UNPROCESSABLE_ENTITY),
     (MissingExtra, HTTPStatus.UNPROCESSABLE_ENTITY),
     (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -42,12 +43,21 @@ _STATUS: tuple[tuple[type[RestoraError], HTTPStatus], ...] = (
 )
 
 
-def problem(status: int, detail: str, *, salvage: bool = False) -> JSONResponse:
-    """An answer that says what went wrong; ``salvage``: a part of a damaged file decodes."""
+def problem(
+    status: int, detail: str, *, salvage: bool = False, retry_s: int = SOONEST_S
+) -> JSONResponse:
+    """An answer that says what went wrong.
+
+    Args:
+        status: Of HTTP.
+        detail: A sentence for people.
+        salvage: A part of a damaged file decodes.
+        retry_s: When it is worth asking again, where that could help.
+    """
     known = HTTPStatus(status)
     told = Problem(title=known.phrase, status=status, detail=detail, salvage=salvage)
     wait = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
-    headers = {"Retry-After": str(RETRY_S)} if known in wait else {}
+    headers = {"Retry-After": str(retry_s)} if known in wait else {}
     return JSONResponse(told.model_dump(), status, headers, media_type=MEDIA)
 
 
@@ -74,7 +84,8 @@ def add_handlers(app: FastAPI) -> None:
         if error.remedy == MORE_PIXELS:
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         # Its remedy is an option of the command, which nobody here can give.
-        return problem(status, error.message, salvage=error.remedy == SALVAGE)
+        retry_s = error.retry_s if isinstance(error, Later) else SOONEST_S
+        return problem(status, error.message, salvage=error.remedy == SALVAGE, retry_s=retry_s)
 
     @app.exception_handler(RequestValidationError)
     async def _request(_: Request, error: Exception) -> JSONResponse:
@@ -103,7 +114,10 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(OSError)
     async def _disk(_: Request, error: Exception) -> JSONResponse:
-        if getattr(error, "errno", None) != errno.ENOSPC:
+        number = getattr(error, "errno", None)
+        if number in (errno.EMFILE, errno.ENFILE):
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The server has too many files open.")
+        if number != errno.ENOSPC:
             raise error
         return problem(HTTPStatus.INSUFFICIENT_STORAGE, "The server's disk is full.")
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import IO, Annotated, Any
+from types import MappingProxyType
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse
 
 from restora.apps.web.about import about
+from restora.apps.web.answers import Answer, FileResponse
 from restora.apps.web.problems import documented
+from restora.apps.web.report_header import report_header
 from restora.apps.web.store import Kept, State
 from restora.apps.web.studio import Studio, file_name, inspected_shape, plain_name, written
 from restora.apps.web.wire import (
@@ -28,13 +29,12 @@ from restora.apps.web.wire import (
     Work,
     ZipWish,
 )
-from restora.apps.web.work import Stopped
+from restora.apps.web.work import Stopped, Worker
 from restora.errors import UsageError
 from restora.images.formats import writable_name
 
 LEFT_S = 0.5  # how often it is looked whether a client has left
 LOOK_S = 0.05  # how often progress is looked at for those who wait for it
-_CHUNK_BYTES = 1 << 18
 _MEDIA = {
     "PNG": "image/png",
     "JPEG": "image/jpeg",
@@ -42,6 +42,9 @@ _MEDIA = {
     "WEBP": "image/webp",
     "AVIF": "image/avif",
 }
+# What takes the bytes of a picture's file; all else takes a little JSON, or nothing.
+FILES = ("/api/inspect", "/api/restore", "/api/pictures")
+T = TypeVar("T")
 _BYTES_IN = {
     "requestBody": {
         "required": True,
@@ -51,7 +54,7 @@ _BYTES_IN = {
 }
 _REPORT = {
     "Restora-Report": {
-        "description": "What was done and why, as JSON.",
+        "description": "What was done and why, as JSON; long texts are cut.",
         "schema": {"type": "string"},
     }
 }
@@ -69,7 +72,7 @@ Salvage = Annotated[bool, Query(description="take what decodes of a truncated fi
 JpegQuality = Annotated[int, Query(ge=1, le=100, description="where the format is JPEG")]
 
 
-def _studio(request: Request) -> Studio:
+async def _studio(request: Request) -> Studio:
     studio: Studio = request.app.state.studio
     return studio
 
@@ -84,17 +87,50 @@ async def _body(request: Request) -> bytes:
     Raises:
         UsageError: There are none.
     """
-    data = await request.body()
+    # The request itself would keep them until the last byte of the answer is read.
+    data = b"".join([part async for part in request.stream()])
     if not data:
         raise UsageError("The body is empty; send the bytes of a picture's file.")
     return data
+
+
+async def _in_turn(
+    request: Request, worker: Worker, work: Callable[[], T], *, left: threading.Event | None = None
+) -> T:
+    """Do something in its turn and wait for it, unless the client leaves.
+
+    Args:
+        request: Whose client waits.
+        worker: Does it.
+        work: What is done.
+        left: Set once the client has left, for work that looks at it.
+
+    Raises:
+        Full: Too much waits already.
+        Stopped: The client left; what had not begun will not.
+    """
+    future = worker.put(work)
+    waiting = asyncio.ensure_future(asyncio.wrap_future(future))
+    gone = False
+    while not (await asyncio.wait({waiting}, timeout=LEFT_S))[0]:
+        if not gone and await request.is_disconnected():  # nobody is there for the answer
+            gone = True
+            future.cancel()
+            if left is not None:
+                left.set()
+    try:
+        return await waiting
+    except asyncio.CancelledError:
+        if gone:
+            raise Stopped from None
+        raise
 
 
 TheStudio = Annotated[Studio, Depends(_studio)]
 TheKept = Annotated[Kept, Depends(_kept)]
 Body = Annotated[bytes, Depends(_body)]
 
-api = APIRouter(prefix="/api", responses=documented(401, 403, 421))
+api = APIRouter(prefix="/api", responses=documented(401, 403, 421, 429))
 
 
 @api.get("/about")
@@ -103,10 +139,17 @@ def read_about(studio: TheStudio) -> About:
     return about(studio.limits)
 
 
-@api.post("/inspect", openapi_extra=_BYTES_IN, responses=documented(413, 422, 503))
-async def inspect(studio: TheStudio, data: Body, name: Name = "picture") -> InspectedShape:
+@api.post("/inspect", openapi_extra=_BYTES_IN, responses=documented(408, 413, 422, 503))
+async def inspect(
+    studio: TheStudio, request: Request, data: Body, name: Name = "picture"
+) -> InspectedShape:
     """Tell what a file knows and what its picture seems to need. Nothing is kept."""
-    opened, found = await studio.quick.run(partial(studio.inspect, data, plain_name(name)))
+    look = partial(_inspected, studio, data, plain_name(name))
+    return await _in_turn(request, studio.quick, look)
+
+
+def _inspected(studio: Studio, data: bytes, name: str) -> InspectedShape:
+    opened, found = studio.inspect(data, name)
     return inspected_shape(found, opened)
 
 
@@ -123,7 +166,7 @@ class OneGo(Settings):
     "/restore",
     response_class=Response,
     openapi_extra=_BYTES_IN,
-    responses=_bytes_out(*_MEDIA.values(), headers=_REPORT) | documented(413, 422, 503),
+    responses=_bytes_out(*_MEDIA.values(), headers=_REPORT) | documented(408, 413, 422, 503),
 )
 async def restore(
     studio: TheStudio, request: Request, data: Body, wish: Annotated[OneGo, Query()]
@@ -131,52 +174,50 @@ async def restore(
     """Restore a picture in one go: bytes in, bytes out. Nothing is kept."""
     settings = Settings.model_validate(wish.model_dump(include=set(Settings.model_fields)))
     studio.check(settings)  # told now, not in its turn
+    studio.answers.check()
     left = threading.Event()
-    work = studio.slow.put(partial(_in_one_go, studio, data, wish, settings, left.is_set))
-    waiting = asyncio.ensure_future(asyncio.wrap_future(work))
-    while not (await asyncio.wait({waiting}, timeout=LEFT_S))[0]:
-        if await request.is_disconnected():  # nobody is there for the answer
-            left.set()
-            work.cancel()
-    try:
-        made, report = await waiting
-    except asyncio.CancelledError:
-        if left.is_set():
-            raise Stopped from None
-        raise
-    told = {"Restora-Report": json.dumps(report)}
-    return Response(
+    work = partial(_in_one_go, studio, data, wish, settings, left.is_set)
+    made, report = await _in_turn(request, studio.slow, work, left=left)
+    return FileResponse(
         made,
-        headers=told | _attachment(file_name(plain_name(wish.name), wish.format)),
+        headers={"Restora-Report": report_header(report)}
+        | _attachment(file_name(plain_name(wish.name), wish.format)),
         media_type=_MEDIA[writable_name(wish.format)],
     )
 
 
 def _in_one_go(
     studio: Studio, data: bytes, wish: OneGo, settings: Settings, left: Callable[[], bool]
-) -> tuple[bytes, dict[str, Any]]:
+) -> tuple[Answer, dict[str, Any]]:
     name = plain_name(wish.name)
     result = studio.once(
         data, settings, name=name, salvage=wish.salvage, format=wish.format, unwanted=left
     )
-    return written(result.picture, settings, wish.format, wish.jpeg_quality), result.report()
+    made = written(result.picture, settings, wish.format, wish.jpeg_quality)
+    return studio.answers.hold(made), result.report()
 
 
 @api.post(
     "/pictures",
     status_code=HTTPStatus.CREATED,
     openapi_extra=_BYTES_IN,
-    responses=documented(413, 422, 429, 503),
+    responses=documented(408, 413, 422, 503),
 )
 async def take(
     studio: TheStudio,
+    request: Request,
     data: Body,
     response: Response,
+    *,
     name: Name = "picture",
     salvage: Salvage = False,
 ) -> PictureShape:
     """Keep a picture for a while, to try settings on it, and tell what its file knows."""
-    kept = await studio.quick.run(partial(studio.take, data, plain_name(name), salvage=salvage))
+    look = partial(studio.take, data, plain_name(name), salvage=salvage)
+    kept = await _in_turn(request, studio.quick, look)
+    if await request.is_disconnected():  # nobody will ever know its name
+        studio.store.remove(kept.id)
+        raise Stopped
     response.headers["Location"] = f"/api/pictures/{kept.id}"
     return _shape(studio, kept)
 
@@ -198,12 +239,13 @@ def forget(studio: TheStudio, id: str) -> None:
 @api.post(
     "/pictures/{id}/restore",
     status_code=HTTPStatus.ACCEPTED,
-    responses=documented(400, 404, 413, 422, 503),
+    responses=documented(400, 404, 408, 413, 422, 503),
 )
 def ask(studio: TheStudio, kept: TheKept, settings: Settings) -> PictureShape:
     """Restore a picture. What was asked for it before and is not done is given up.
 
-    A further quality, strength or constraint costs a fraction of the first.
+    A further quality, strength or constraint costs a fraction of the first. Work for a picture that
+    nobody asks after is given up; whoever reads its events does.
     """
     studio.ask(kept, settings)
     return _shape(studio, kept)
@@ -214,6 +256,7 @@ async def events(studio: TheStudio, kept: TheKept) -> AsyncIterator[Work]:
     """How far a picture is, at each change, until it is done (server-sent events)."""
     told = None
     while True:
+        kept.touch()
         work = _work(studio, kept)
         if work != told:
             told = work
@@ -228,10 +271,9 @@ async def events(studio: TheStudio, kept: TheKept) -> AsyncIterator[Work]:
     response_class=Response,
     responses=_bytes_out("image/png") | documented(404, 503),
 )
-async def before(studio: TheStudio, kept: TheKept) -> Response:
+async def before(studio: TheStudio, request: Request, kept: TheKept) -> Response:
     """The picture as it came, as a PNG that every browser shows."""
-    made = await studio.quick.run(partial(studio.before, kept))
-    return Response(made, media_type="image/png")
+    return await _file(request, studio.quick, partial(studio.before, kept), "image/png")
 
 
 @api.get(
@@ -241,12 +283,12 @@ async def before(studio: TheStudio, kept: TheKept) -> Response:
 )
 async def after(
     studio: TheStudio,
+    request: Request,
     kept: TheKept,
     version: Annotated[int | None, Query(description="only if it is this one")] = None,
 ) -> Response:
     """The result, as a PNG to look at, quickly made; for the file itself see ``file``."""
-    made = await studio.quick.run(partial(studio.after, kept, version))
-    return Response(made, media_type="image/png")
+    return await _file(request, studio.quick, partial(studio.after, kept, version), "image/png")
 
 
 @api.get(
@@ -256,33 +298,50 @@ async def after(
 )
 async def file(
     studio: TheStudio,
+    request: Request,
     kept: TheKept,
     format: FormatName = "png",
     jpeg_quality: JpegQuality = 95,
 ) -> Response:
     """The result's file with all metadata: the bytes that the command writes."""
-    made = await studio.files.run(partial(studio.file, kept, format, jpeg_quality))
-    headers = _attachment(file_name(kept.facts.name, format))
-    return Response(made, headers=headers, media_type=_MEDIA[writable_name(format)])
+    return await _file(
+        request,
+        studio.files,
+        partial(studio.file, kept, format, jpeg_quality),
+        _MEDIA[writable_name(format)],
+        headers=_attachment(file_name(kept.facts.name, format)),
+    )
 
 
 @api.post(
     "/zip",
     response_class=Response,
-    responses=_bytes_out("application/zip") | documented(400, 404, 409, 413, 422, 503),
+    responses=_bytes_out("application/zip") | documented(400, 404, 408, 409, 413, 422, 503),
 )
-async def zip_results(studio: TheStudio, wish: ZipWish) -> StreamingResponse:
+async def zip_results(studio: TheStudio, request: Request, wish: ZipWish) -> Response:
     """The results of many pictures in one zip, with their reports."""
     every = [studio.store.get(id) for id in dict.fromkeys(wish.pictures)]
-    made = await studio.files.run(partial(studio.zip, every, wish.format, wish.jpeg_quality))
+    studio.answers.check()
+    left = threading.Event()
+    make = partial(studio.zip, every, wish.format, wish.jpeg_quality, unwanted=left.is_set)
+    made = await _in_turn(request, studio.files, make, left=left)
     headers = _attachment("restored.zip")
-    return StreamingResponse(_chunks(made), headers=headers, media_type="application/zip")
+    return FileResponse(made, headers=headers, media_type="application/zip")
 
 
-def _chunks(made: IO[bytes]) -> Iterator[bytes]:
-    with made:
-        while chunk := made.read(_CHUNK_BYTES):
-            yield chunk
+async def _file(
+    request: Request,
+    worker: Worker,
+    make: Callable[[], bytes],
+    media: str,
+    *,
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Response:
+    """A file that a worker makes, as an answer."""
+    studio: Studio = request.app.state.studio
+    studio.answers.check()
+    made = await _in_turn(request, worker, lambda: studio.answers.hold(make()))
+    return FileResponse(made, media_type=media, headers=headers)
 
 
 def _attachment(name: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from restora.apps.web.disk import Bytes, Pixels
+from restora.apps.web.later import Later
 from restora.apps.web.limits import Limits
 from restora.apps.web.wire import InspectedShape, Outcome, Settings
 from restora.errors import RestoraError
@@ -22,7 +23,7 @@ class Unknown(RestoraError):
     """There is no such picture, or no longer."""
 
 
-class TooMany(RestoraError):
+class TooMany(Later):
     """No more pictures can be kept."""
 
 
@@ -86,6 +87,10 @@ class Kept:
     def size(self) -> int:
         """Bytes it takes on the disk."""
         return self.upload.size + (self.made.pixels.size if self.made else 0)
+
+    def touch(self) -> None:
+        """Somebody asked for it."""
+        self.touched = time.monotonic()
 
     def check(self) -> None:
         """See that it is still there; under its lock.
@@ -163,7 +168,7 @@ class Store:
                 raise Unknown(
                     f"There is no such picture here; they are deleted after {minutes:g} minutes."
                 )
-            kept.touched = time.monotonic()
+            kept.touch()
         return kept
 
     def remove(self, id: str) -> None:
@@ -203,9 +208,11 @@ class Store:
             raise self._full()
 
     def _full(self) -> TooMany:
+        oldest = min((kept.touched for kept in self._kept.values()), default=0.0)
         return TooMany(
             f"There is no room for more pictures ({len(self._kept)} are kept); remove some, or "
-            "come back later."
+            "come back later.",
+            retry_s=oldest + self._limits.kept_s - time.monotonic(),
         )
 
     def _close(self, kept: Kept) -> None:

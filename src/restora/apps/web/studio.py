@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import time
@@ -10,9 +9,11 @@ import zipfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import PurePosixPath
-from tempfile import SpooledTemporaryFile
-from typing import IO, TypeVar
+from tempfile import TemporaryFile
+from typing import TypeVar
 
+from restora.apps.web.answers import Answer, Answers
+from restora.apps.web.cut import cut
 from restora.apps.web.desk import Desk
 from restora.apps.web.disk import Pixels
 from restora.apps.web.limits import Limits
@@ -33,8 +34,9 @@ from restora.images.orientation import swaps_sides
 
 # Formats that browsers show as they are meant, turned and in their colours.
 _SHOWN = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "MPO")
-_SPOOL_BYTES = 32_000_000  # a zip larger than this is put together on the disk
 _NAME_LETTERS = 200
+_TOLD_LETTERS = 1000  # of each text in a file that is told of
+_TOLD_ITEMS = 1000  # of each list
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +45,10 @@ T = TypeVar("T")
 
 class NotYet(RestoraError):
     """There is no result that could be handed out."""
+
+
+class TooLong(RestoraError):
+    """The work for a picture takes longer than one may."""
 
 
 class Studio:
@@ -59,6 +65,7 @@ class Studio:
         self.slow = Worker("restore", waiting=limits.waiting)
         self.quick = Worker("look", waiting=4 * limits.waiting)
         self.files = Worker("write", waiting=limits.waiting)
+        self.answers = Answers(most_bytes=limits.answer_bytes)
 
     def warm_up(self) -> None:
         """Load what most pictures need, before the first of them comes."""
@@ -156,6 +163,7 @@ class Studio:
         return asked
 
     def _work(self, kept: Kept) -> None:
+        in_time = self._clock()
         with kept.lock:
             asked = kept.asked
             assert asked is not None  # whoever asked for work said for what
@@ -163,12 +171,22 @@ class Studio:
         if asked.state == "stopped":
             return
 
-        def progress(done: int, total: int) -> None:
-            if asked.stop or self.slow.ending:
+        def watched() -> None:
+            most_s = self.limits.unwatched_s
+            if time.monotonic() - kept.touched > most_s:
+                asked.error = f"Nobody asked after it for {most_s:g} s, so it was given up."
                 raise Stopped
+
+        def progress(done: int, total: int) -> None:
+            if asked.stop:
+                raise Stopped
+            if done < total:
+                watched()
+            in_time(done, total)
             asked.done, asked.total = done, total
 
         try:
+            watched()
             result = self._desk.restore(
                 kept.id,
                 partial(_upload, kept),
@@ -192,7 +210,7 @@ class Studio:
             asked.state = "failed"
             raise
         finally:
-            kept.touched = time.monotonic()
+            kept.touch()
             if kept.closed:  # meanwhile; it must not lie open any longer
                 self._desk.clear(kept.id)
 
@@ -212,14 +230,17 @@ class Studio:
             InputError: The file is damaged, too large or no picture.
             OutputError, UsageError: The format cannot hold it; or the settings make no sense.
             Stopped: It is not wanted any more.
+            TooLong: It takes more time than one picture may.
         """
+        in_time = self._clock()
 
         def accept(picture: Picture) -> None:
             check_writable(picture, format=format, bits=settings.bits)
 
-        def progress(*_: int) -> None:
-            if self.slow.ending or unwanted():
+        def progress(done: int, total: int) -> None:
+            if unwanted():
                 raise Stopped
+            in_time(done, total)
 
         return self.restorer.restore(
             data,
@@ -230,6 +251,22 @@ class Studio:
             accept=accept,
             progress=progress,
         )
+
+    def _clock(self) -> Callable[[int, int], None]:
+        """Look at the clock from now on: what it gives is to be called with each tile."""
+        began = time.monotonic()
+
+        def in_time(done: int, total: int) -> None:
+            if self.slow.ending:
+                raise Stopped
+            if done < total and time.monotonic() - began > self.limits.work_s:
+                raise TooLong(
+                    f"This takes longer than the {self.limits.work_s:g} s that this server gives "
+                    "to one picture. A smaller picture takes less, and so do fewer steps, samples "
+                    "or views."
+                )
+
+        return in_time
 
     def _keep(self, kept: Kept, asked: Asked, result: Result) -> None:
         pixels = Pixels(result.picture, bits=asked.settings.bits)
@@ -293,24 +330,33 @@ class Studio:
         outcome = made.outcome
         return outcome, written(picture, outcome.settings, format, jpeg_quality)
 
-    def zip(self, every: Sequence[Kept], format: str, jpeg_quality: int) -> IO[bytes]:
+    def zip(
+        self,
+        every: Sequence[Kept],
+        format: str,
+        jpeg_quality: int,
+        *,
+        unwanted: Callable[[], bool] = lambda: False,
+    ) -> Answer:
         """The results of many pictures in one file, and ``restora.json``: what was done to each.
 
-        What the format cannot hold is left out, and the reason stands there instead.
+        What the format cannot hold is left out, and the reason stands there instead. ``unwanted``
+        tells when nobody waits for it.
 
         Raises:
+            Later: There is no room for it.
             NotYet: One of them has no result.
             OutputError, UsageError: The format cannot hold any of them.
-            Stopped: The server is ending.
+            Stopped: The server is ending, or it is not wanted any more.
             Unknown: One of them was deleted meanwhile.
         """
-        out = SpooledTemporaryFile(_SPOOL_BYTES)  # noqa: SIM115 - who reads it closes it
+        out = TemporaryFile(prefix="restora-")  # noqa: SIM115 - the answer closes it
         reports: dict[str, object] = {}
         refused: list[RestoraError] = []
         try:
             with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
                 for kept in every:
-                    if self.files.ending:
+                    if self.files.ending or unwanted():
                         raise Stopped
                     name = _free(file_name(kept.facts.name, format), reports)
                     told: dict[str, object] = {"source": kept.facts.name}
@@ -325,11 +371,10 @@ class Studio:
                 if len(refused) == len(every):
                     raise refused[0]
                 archive.writestr("restora.json", json.dumps(reports, indent=2))
+            return self.answers.hold_file(out)
         except BaseException:
             out.close()
             raise
-        out.seek(0, io.SEEK_SET)
-        return out
 
     @staticmethod
     def _result(kept: Kept, get: Callable[[Made], T]) -> tuple[Made, T]:
@@ -363,11 +408,14 @@ def written(picture: Picture, settings: Settings, format: str, jpeg_quality: int
 
 
 def inspected_shape(found: Inspected, opened: Opened) -> InspectedShape:
-    """What was found in a file, for the page."""
+    """What was found in a file, for the page; of what is very long, the beginning."""
     facts = opened.facts
     quality = None if facts is None or facts.quality is None else facts.quality.quality
-    rows = [Row(label=label, text=text) for label, text in found.rows]
-    return InspectedShape(headline=found.headline, rows=rows, quality=quality, facts=found.told)
+    brief = partial(cut, letters=_TOLD_LETTERS, items=_TOLD_ITEMS)
+    rows = [Row(label=label, text=brief(text)) for label, text in found.rows[:_TOLD_ITEMS]]
+    return InspectedShape(
+        headline=brief(found.headline), rows=rows, quality=quality, facts=brief(found.told)
+    )
 
 
 def plain_name(name: str) -> str:

@@ -124,7 +124,7 @@ class Work(_Shape):
     ahead: int = Field(description="how many come before it")
     done: int = Field(description="tiles that are done")
     total: int = Field(description="tiles in all; 0: not known yet")
-    error: str | None = Field(description="why it failed, as a sentence")
+    error: str | None = Field(description="why it failed or was given up, as a sentence")
 
 
 class Outcome(_Shape):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from restora.errors import RestoraError
+from restora.apps.web.later import Later, whole_s
 
 T = TypeVar("T")
+_FIRST_S = 2.0  # what is thought to take so long, before anything was done
+_LAST = 0.2  # how far the last one counts in the mean
 
 
-class Full(RestoraError):
+class Full(Later):
     """The line is as long as it may be."""
 
 
@@ -38,6 +41,7 @@ class Worker:
         self._waiting = waiting
         self._line: list[Future[Any]] = []  # what runs first, then what waits
         self._lock = threading.Lock()
+        self._mean_s = _FIRST_S
         self.ending = False  # what has not begun will not, and what runs may ask
 
     def put(self, work: Callable[[], T]) -> Future[T]:
@@ -53,13 +57,18 @@ class Worker:
         def unless_ending() -> T:
             if self.ending:
                 raise Stopped
-            return work()
+            began = time.monotonic()
+            try:
+                return work()
+            finally:
+                self._mean_s += _LAST * (time.monotonic() - began - self._mean_s)
 
         with self._lock:
             if len(self._line) > self._waiting:
                 raise Full(
                     f"{len(self._line)} others are before you, and more may not wait; "
-                    "try again in a moment."
+                    "try again in a moment.",
+                    retry_s=self._retry_s(),
                 )
             future = self._pool.submit(unless_ending)
             self._line.append(future)
@@ -78,6 +87,14 @@ class Worker:
         """How many come before it."""
         with self._lock:
             return self._line.index(future) if future in self._line else 0
+
+    def retry_s(self) -> int:
+        """In how many seconds about half of the line will be done."""
+        with self._lock:
+            return whole_s(self._retry_s())
+
+    def _retry_s(self) -> float:
+        return self._mean_s * len(self._line) / 2
 
     def close(self) -> None:
         """Forget what waits; what runs is told by :class:`Stopped`, or ends."""

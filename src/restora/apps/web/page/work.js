@@ -193,7 +193,7 @@ export class Workshop extends EventTarget {
       onWork(work);
       const last = await client.follow(id, work.version, onWork, item.stop.signal);
       if (last.state === "failed") throw new Problem(422, last.error ?? "This did not work.");
-      if (last.state === "stopped") throw new Problem(409, "It was stopped.");
+      if (last.state === "stopped") throw new Problem(409, last.error ?? "It was stopped.");
       item.picture = await client.picture(id);
       item.result = item.picture.result;
       item.answered = wish;
