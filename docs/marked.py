@@ -17,12 +17,13 @@ def put(page: Path, **made: str) -> None:
         ValueError: The page has no such marker.
     """
     text = before = page.read_text()
-    for key, new in made.items():
+    for key, raw in made.items():
+        new = raw.strip("\n")  # the first line may be indented
         name = key.replace("_", "-")
         pattern = rf"(<!-- made: {re.escape(name)} -->\n).*?(<!-- /made -->)"
         text, count = re.subn(
             pattern,
-            lambda found, new=new: f"{found[1]}{new.strip()}\n{found[2]}",
+            lambda found, new=new: f"{found[1]}{new.rstrip()}\n{found[2]}",
             text,
             flags=re.DOTALL,
         )

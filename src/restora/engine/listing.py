@@ -44,8 +44,12 @@ def list_pictures(inputs: Sequence[str], out: Path | None, unusable: Unusable) -
         except OSError as error:
             unusable.append((str(path), f"{path} cannot be read ({error.strerror})."))
             continue
-        stamp = f"{status.st_size} {status.st_mtime_ns}"
-        yield Listed(str(real_path(path)), place.as_posix(), stamp)
+        source = str(real_path(path))
+        if not is_text(source) or not is_text(str(place)):
+            told = source.encode(errors="replace").decode()
+            unusable.append((told, f"{told}: its name is not in UTF-8, as a manifest's must be."))
+            continue
+        yield Listed(source, place.as_posix(), f"{status.st_size} {status.st_mtime_ns}")
 
 
 def find_pictures(
@@ -78,6 +82,15 @@ def is_picture_name(name: str) -> bool:
     """Whether a file of this name, without its folder, is one to look at."""
     # macOS keeps its own data beside a picture, under its name led by these.
     return not name.startswith("._") and os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES
+
+
+def is_text(name: str) -> bool:
+    """Whether every byte of a name means something; disks hold any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def real_path(path: Path) -> Path:

@@ -13,6 +13,7 @@ import stat
 from functools import cache, partial
 from pathlib import Path
 
+from restora._processes import lives
 from restora.errors import DiskFull, OutputError
 
 __all__ = ["sweep", "write_atomically"]
@@ -67,24 +68,12 @@ def sweep(folder: Path) -> None:
 
     Those of processes that live, and of other machines, are left alone.
     """
-    if os.name != "posix":  # elsewhere nobody can be asked whether they live
-        return
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             found = _TEMPORARY.fullmatch(entry.name)
-            if found and found[1] == _machine() and not _lives(int(found[2])):
+            if found and found[1] == _machine() and not lives(int(found[2])):
                 with contextlib.suppress(OSError):
                     Path(entry.path).unlink()
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
 
 
 @cache
