@@ -19,6 +19,8 @@ COMMANDS_NOT_RUN = {
     ".pth": "weights of other people",
     "FILE|FOLDER": "a placeholder",
     "--device cuda": "a GPU",
+    "--fetch https://": "the network: tests/weights/test_fetch.py",
+    "--model mine": "a weight that the command before it fetches",
     "--engine ray": "processes and machines of Ray: tests/apps/scale",
     "--model weights/": "a weight that the command before it makes",
 }

@@ -75,10 +75,10 @@ def test_an_unreadable_file_is_a_sentence(tmp_path, monkeypatch):
     path = tmp_path / "a.jpg"
     path.write_bytes(b"x")
 
-    def refuse(_):
+    def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(InputError) as caught:
         read_file(path)
     assert str(caught.value) == f"{path} may not be read: permission denied."

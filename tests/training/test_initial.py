@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from restora.errors import UsageError, WeightsError
+from restora.networks.catalogue import build
 from restora.networks.sodiff.network import SODiff, merge_lora
 from restora.networks.weight_files import write_safetensors
 from restora.training.checkpoint import Checkpoint, save_checkpoint
@@ -225,7 +226,7 @@ def test_other_methods_take_one_file(recipe, run, dagn_recipe, tmp_path):
         gather([file, file], dagn_recipe)
     with pytest.raises(WeightsError, match="does not fit into the recipe's"):
         gather([file], dagn_recipe)
-    state = torch.nn.Linear(1, 1).state_dict()
+    state = build(dagn_recipe.network).state_dict()
     save_checkpoint(Checkpoint(dagn_recipe, 1, 1.0, (), state, state, {}), tmp_path / "dagn.pt")
     with pytest.raises(WeightsError, match="does not fit into the recipe's"):
         gather([tmp_path / "dagn.pt"], recipe())

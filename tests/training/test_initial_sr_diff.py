@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from restora.errors import UsageError, WeightsError
+from restora.networks.catalogue import build
 from restora.networks.sr_diff.network import SRDiff
 from restora.networks.weight_files import write_safetensors
 from restora.training.checkpoint import Checkpoint, save_checkpoint
@@ -134,7 +135,7 @@ def test_tokens_of_two_encoders_are_not_mixed(sr_diff_recipe, run):
 
 
 def test_other_methods_do_not_fit(recipe, sr_diff_recipe, run, tmp_path):
-    state = torch.nn.Linear(1, 1).state_dict()
+    state = build(recipe.network).state_dict()
     save_checkpoint(Checkpoint(recipe, 1, 1.0, (), state, state, {}), tmp_path / "fbcnn.pt")
     with pytest.raises(WeightsError, match="holds no SR-Diff"):
         gather([tmp_path / "fbcnn.pt"], sr_diff_recipe("restore"))

@@ -211,7 +211,7 @@ def test_words_and_tokens_of_two_encoders_are_not_mixed(ssp_ir_recipe, run, sodi
 
 
 def test_other_methods_do_not_fit(recipe, ssp_ir_recipe, run, tmp_path):
-    state = torch.nn.Linear(1, 1).state_dict()
+    state = build(recipe.network).state_dict()
     save_checkpoint(Checkpoint(recipe, 1, 1.0, (), state, state, {}), tmp_path / "fbcnn.pt")
     with pytest.raises(WeightsError, match="holds neither an SSP-IR nor a SODiff"):
         gather([tmp_path / "fbcnn.pt"], ssp_ir_recipe("restore"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
@@ -25,12 +25,36 @@ def models(
             "the paper costs.",
         ),
     ] = None,
+    fetch: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="URL|CARD",
+            help="Download a weight into the cache: the address of its card (.json), or the path "
+            "of a card that says where its files are. Goes on where it broke off. --model NAME "
+            "then finds it by its card's name. Nothing is ever fetched without this.",
+        ),
+    ] = None,
+    sha256: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="HEX",
+            help="With --fetch: the checksum its card must have. The card vouches for its files, "
+            "and only this for the card.",
+        ),
+    ] = None,
 ) -> None:
-    """List the models and their weights."""
+    """List the models and their weights, or fetch one."""
     import json as json_module
 
-    from restora.weights.registry import DEFAULT_MODEL, MODELS, load_card
+    from restora.weights.registry import DEFAULT_MODEL, MODELS, fetched_models, load_card
 
+    if fetch is not None:
+        _fetch(fetch, sha256)
+        return
+    if sha256 is not None:
+        from restora.errors import UsageError
+
+        raise UsageError("--sha256 is the checksum of a card to --fetch.")
     if detail is not None:
         cards = _cards(detail)
         if json:
@@ -41,12 +65,13 @@ def models(
         lines = [*(line for card in cards for line in _facts(card)), *_published_rows(detail)]
         typer.echo("\n".join(lines))
         return
-    found = {m.name: [load_card(weight) for weight in m.weights] for m in MODELS}
+    every_model = (*MODELS, *fetched_models())
+    found = {m.name: [load_card(weight) for weight in m.weights] for m in every_model}
     if json:
         every = {name: [c.model_dump(mode="json") for c in pair] for name, pair in found.items()}
         typer.echo(json_module.dumps(every, indent=2))
         return
-    for model in MODELS:
+    for model in every_model:
         default = " (default)" if model.name == DEFAULT_MODEL else ""
         typer.echo(f"{model.name}{default}: {model.summary}")
         for card in found[model.name]:
@@ -58,6 +83,41 @@ def models(
             )
             for protocol, scores in card.scores.items():
                 typer.echo(f"    {protocol}: {_row(scores)}")
+
+
+def _fetch(source: str, sha256: str | None) -> None:
+    """Fetch a weight, and say what it is called and whose word stands for it."""
+    from restora.weights.fetch import fetch
+
+    done = fetch(source, sha256=sha256, told=_progress)
+    state = "fetched" if done.new else "was here already"
+    typer.echo(
+        f"{done.card.name}: {state}, in {done.path.parent}\n"
+        f"  {done.card.title}; {done.card.licence}\n"
+        f"  SHA-256 of its card: {done.sha256}\n"
+        f"  use it: --model {done.card.name}"
+    )
+    if sha256 is None:
+        typer.echo(
+            "  Compare this checksum with one its author gave you, or ask for it with --sha256: "
+            "a card can vouch for its files, not for itself.",
+            err=True,
+        )
+
+
+def _progress(name: str, size_bytes: int) -> Callable[[int, int], None]:
+    """A line that grows on a screen; one line a file elsewhere."""
+    import sys
+
+    typer.echo(f"{name}: {size_bytes / 1e6:.1f} MB", err=True)
+    if not sys.stderr.isatty():
+        return lambda *_: None
+
+    def tell(there: int, size: int) -> None:
+        end = "\n" if there == size else ""
+        typer.echo(f"\r  {there / 1e6:.1f} of {size / 1e6:.1f} MB{end}", err=True, nl=False)
+
+    return tell
 
 
 def _row(scores: dict[str, float]) -> str:
@@ -106,15 +166,22 @@ def _facts(card: Card) -> Iterator[str]:
 
 def _manner(card: Card) -> Iterator[str]:
     """How an SSP-IR samples where nobody asks for another way."""
+    from pydantic import ValidationError
+
+    from restora.networks.ssp_ir.config import SSPIRConfig
+
     network = card.training.recipe.get("network", {})
     if card.method != "ssp-ir" or not network:
         return
-    temperature = network.get("temperature", 1)
-    yield f"  samples: {network['walk']} steps of {network['sampler']}, temperature {temperature:g}"
-    guidance = f"text {network['text_guidance']:g}, image {network['image_guidance']:g}"
-    yield f"  guidance: {guidance}; colour fix: {network['colour_fix']}"
-    if network["text"]:
-        yield f"  reads: {network['text_tokens']} tokens of words by {network['text_encoder']}"
+    try:
+        config = SSPIRConfig.model_validate(network)
+    except ValidationError:  # a card of a stranger; to restore with it says so
+        return
+    yield f"  samples: {config.walk} steps of {config.sampler}, temperature {config.temperature:g}"
+    guidance = f"text {config.text_guidance:g}, image {config.image_guidance:g}"
+    yield f"  guidance: {guidance}; colour fix: {config.colour_fix}"
+    if config.text:
+        yield f"  reads: {config.text_tokens} tokens of words by {config.text_encoder}"
 
 
 def _published(name: str) -> list[dict[str, Any]]:

@@ -103,13 +103,14 @@ def run_session(
 
     Raises:
         MemoryLimit: They do not fit into memory.
+        WeightsError: The network does not work.
     """
     try:
         return list(session.run(None, feeds))
     except Exception as error:  # ONNX Runtime has no public tree of errors
         if "alloc" in str(error).lower() or isinstance(error, MemoryError):
             raise too_large(shape, "memory", fixed=fixed) from error
-        raise
+        raise WeightsError(f"ONNX Runtime cannot run this network: {_line(error)}") from error
 
 
 def load_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
@@ -120,7 +121,7 @@ def load_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # errors are raised; printed too, they would say it twice
     # Encoder and decoder run in turn, each with threads of its own: those that waited busily for
     # more would take the other's cores, a third of the speed on two of them.
     options.add_session_config_entry("session.force_spinning_stop", "1")
@@ -128,7 +129,16 @@ def load_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.load_model_format", "ONNX")
     check_onnx(model, name="of this network")
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            model,
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,  # to the same, after words on standard output
+        )
     except Exception as error:
-        first_line = (str(error).splitlines() or ["out of memory"])[0]
-        raise WeightsError(f"ONNX Runtime cannot load this network: {first_line}") from error
+        raise WeightsError(f"ONNX Runtime cannot load this network: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    """The first line of what ONNX Runtime says, and not all of a long one."""
+    return (str(error).splitlines() or ["out of memory"])[0][:400]

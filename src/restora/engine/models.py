@@ -150,7 +150,10 @@ def weight_facts(weight: str) -> WeightFacts:
         return _sampler_facts(facts, _config_of(card))
     if card.method != "sodiff":
         return facts
-    return _diffusion_facts(facts, card.training.recipe.get("network", {}))
+    try:
+        return _diffusion_facts(facts, card.training.recipe.get("network", {}))
+    except (AttributeError, TypeError, ValueError) as error:  # a card may say anything
+        raise WeightsError(f"The card of {card.name} describes no SODiff.") from error
 
 
 def tasks_of(model: Model) -> tuple[Sampled, ...]:
@@ -206,6 +209,7 @@ def _sampler_facts(facts: WeightFacts, config: object) -> WeightFacts:
     from restora.networks.sr_diff.config import SRDiffConfig  # noqa: PLC0415 - rarely needed
     from restora.networks.ssp_ir.config import SSPIRConfig  # noqa: PLC0415
 
+    _check_encoders_here(config)
     if isinstance(config, SRDiffConfig):
         unet = config.unet
         return replace(
@@ -227,6 +231,21 @@ def _sampler_facts(facts: WeightFacts, config: object) -> WeightFacts:
             ssp_ir=config,
         )
     return facts
+
+
+def _check_encoders_here(config: object) -> None:
+    """Refuse a weight whose encoders would be fetched: a file must not send anyone to the network.
+
+    Raises:
+        WeightsError: It was taught by an encoder that is not on this machine.
+    """
+    for role in ("encoder", "text_encoder"):
+        kind, colon, source = str(getattr(config, role, "")).partition(":")
+        if colon and not Path(source).exists():
+            raise WeightsError(
+                f"This weight is told about pictures by {kind}:{source}, no folder of this "
+                "machine; nothing is fetched because a file of weights says so."
+            )
 
 
 def _config_of(card: Card) -> SRDiffConfig | SSPIRConfig:

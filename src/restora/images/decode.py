@@ -112,7 +112,8 @@ def load(image: ImageFile.ImageFile, request: Request) -> int | None:
             if "truncated" in str(error):
                 raise cut_off(request) from error
             raise InputError(damaged(request, error).message, remedy=SALVAGE) from error
-        rows = _keep_partial(image)
+        with guarded(request):  # a palette may be damaged too
+            rows = _keep_partial(image)
         if rows == 0:
             raise InputError(f"{request.name} is damaged and nothing of it decodes.") from error
         return rows

@@ -31,6 +31,7 @@ from restora.jpeg.decoder import JpegFile
 from restora.jpeg.facts import Density
 from restora.jpeg.markers import read_frame, read_layout
 from restora.jpeg.metadata import Metadata, read_metadata
+from restora.jpeg.work import check_work, decodable
 
 __all__ = ["read_jpeg"]
 
@@ -58,10 +59,12 @@ def read_jpeg(data: bytes, request: Request) -> Picture:
             f"which the decoder does not read."
         )
     check_size(request, width_px=frame.width_px, height_px=frame.height_px)
+    check_work(layout, frame, name=request.name)
     further, behind = count_further_pictures(data, layout.end), bytes_behind(data, layout.end)
     short = bool(layout.scans) and 8 * layout.coded_bytes < frame.least_bits
     if short:  # libjpeg would fill it up without a word; it is a cut file that got a new end
         data = data[: layout.scans[-1].end]
+    data = decodable(data, layout)
     image = _open(data, request, ending=_END)
     rows = load(image, request)
     notes: list[str] = []

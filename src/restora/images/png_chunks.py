@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from restora.errors import InputError
 from restora.images.metadata_in import RawMetadata
 from restora.images.picture import Metadata
 
@@ -17,41 +18,62 @@ __all__ = ["SIGNATURE", "Chunk", "chunk", "metadata_chunks", "read_chunks", "rea
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _XMP_KEY = b"XML:com.adobe.xmp"
 _INCH_M = 0.0254
+_HEAD_BYTES = 8  # length and kind
+# 250 megapixels of noise with 16 bits, in chunks of 8 kB as libpng has them, are this many.
+_CHUNKS_MAX = 250_000
+_METADATA = {b"iCCP", b"eXIf", b"pHYs", b"iTXt", b"tEXt", b"zTXt"}
 _INFLATED_MAX_BYTES = 64 << 20  # no honest profile is larger; a hostile one would fill the memory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """One chunk of a file.
 
     Attributes:
         kind: Its four letters.
-        body: What it holds; shorter than promised if the file ends.
-        checksum: As stored, right or wrong; not 4 bytes long if the file ends.
+        stored: It as it stands in the file, from its length to its checksum; shorter than it says
+            if the file ends.
     """
 
     kind: bytes
-    body: bytes
-    checksum: bytes
+    stored: memoryview = field(repr=False)
 
-    def again(self) -> bytes:
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the body that are there."""
+        stated = int.from_bytes(self.stored[:4])
+        return min(stated, len(self.stored) - _HEAD_BYTES)
+
+    @property
+    def body(self) -> bytes:
+        """What it holds; shorter than promised if the file ends."""
+        return bytes(self.stored[_HEAD_BYTES : _HEAD_BYTES + self.size_bytes])
+
+    def again(self) -> bytes | memoryview:
         """The chunk as it stood in the file; a cut one gets a checksum that fits what is left."""
-        if len(self.checksum) < 4:
+        if len(self.stored) < _HEAD_BYTES + int.from_bytes(self.stored[:4]) + 4:
             return chunk(self.kind, self.body)
-        return struct.pack(">I", len(self.body)) + self.kind + self.body + self.checksum
+        return self.stored
 
 
-def read_chunks(data: bytes) -> list[Chunk]:
-    """All chunks of a PNG file up to ``IEND`` or to where the file ends."""
-    chunks = []
+def read_chunks(data: bytes, *, name: str) -> list[Chunk]:
+    """All chunks of a PNG file up to ``IEND`` or to where the file ends.
+
+    Raises:
+        InputError: There are more than any picture has.
+    """
+    view = memoryview(data)
+    chunks: list[Chunk] = []
     at = len(SIGNATURE)
-    while at + 8 <= len(data):
+    while at + _HEAD_BYTES <= len(data):
+        if len(chunks) == _CHUNKS_MAX:
+            raise InputError(f"{name} holds more than {_CHUNKS_MAX:,} chunks; it is damaged.")
         length, kind = struct.unpack_from(">I4s", data, at)
-        end = at + 8 + length
-        chunks.append(Chunk(kind, data[at + 8 : end], data[end : end + 4]))
+        end = at + _HEAD_BYTES + length + 4
+        chunks.append(Chunk(kind, view[at:end]))
         if kind == b"IEND":
             break
-        at = end + 4
+        at = end
     return chunks
 
 
@@ -62,22 +84,47 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 def read_metadata(chunks: list[Chunk]) -> RawMetadata:
     """What the chunks say beside pixels; damaged ones become a note."""
-    raw = RawMetadata()
+    raw, unpacker = RawMetadata(), _Unpacker()
     for entry in chunks:
         try:
-            _take(entry, raw)
+            _take(entry, raw, unpacker)
         except (ValueError, zlib.error, struct.error):
-            raw.notes.append(
-                f"The {entry.kind.decode('latin-1')} chunk is damaged and was left out."
-            )
+            note = f"The {entry.kind.decode('latin-1')} chunk is damaged and was left out."
+            if note not in raw.notes:
+                raw.notes.append(note)
     return raw
 
 
-def _take(entry: Chunk, raw: RawMetadata) -> None:
+class _Unpacker:
+    """Inflates texts and profiles, all those of a file up to one limit."""
+
+    def __init__(self) -> None:
+        self._left_bytes = _INFLATED_MAX_BYTES
+
+    def __call__(self, packed: bytes) -> bytes:
+        """The plain bytes.
+
+        Raises:
+            ValueError: It is cut off, or the limit is reached.
+            zlib.error: It is damaged.
+        """
+        if self._left_bytes <= 0:
+            raise ValueError("far too large")
+        worker = zlib.decompressobj()
+        plain = worker.decompress(packed, self._left_bytes)
+        self._left_bytes -= len(plain)
+        if not worker.eof:
+            raise ValueError("cut off, or far too large")
+        return plain
+
+
+def _take(entry: Chunk, raw: RawMetadata, inflate: _Unpacker) -> None:
+    if entry.kind not in _METADATA:
+        return
     body = entry.body
     if entry.kind == b"iCCP":
         _, rest = body.split(b"\0", 1)
-        raw.icc = _inflate(rest[1:])
+        raw.icc = inflate(rest[1:])
     elif entry.kind == b"eXIf":
         raw.exif = body
     elif entry.kind == b"pHYs":
@@ -87,15 +134,15 @@ def _take(entry: Chunk, raw: RawMetadata) -> None:
     elif entry.kind == b"iTXt" and body.startswith(_XMP_KEY + b"\0"):
         packed = body[len(_XMP_KEY) + 1] == 1
         _, _, text = body[len(_XMP_KEY) + 3 :].split(b"\0", 2)
-        raw.xmp = _inflate(text) if packed else text
+        raw.xmp = inflate(text) if packed else text
     elif entry.kind in {b"tEXt", b"zTXt"} and body.startswith(b"Raw profile type "):
-        _take_raw_profile(entry, raw)
+        _take_raw_profile(entry.kind, body, raw, inflate)
 
 
-def _take_raw_profile(entry: Chunk, raw: RawMetadata) -> None:
+def _take_raw_profile(kind: bytes, body: bytes, raw: RawMetadata, inflate: _Unpacker) -> None:
     """ImageMagick's older way: hexadecimal text. Newer chunks win over it."""
-    key, rest = entry.body.split(b"\0", 1)
-    text = _inflate(rest[1:]) if entry.kind == b"zTXt" else rest
+    key, rest = body.split(b"\0", 1)
+    text = inflate(rest[1:]) if kind == b"zTXt" else rest
     lines = text.split(b"\n", 3)  # an empty line, the name, the length, the digits
     payload = bytes.fromhex(lines[3].decode("ascii")) if len(lines) == 4 else b""
     name = key.removeprefix(b"Raw profile type ").lower()
@@ -105,14 +152,6 @@ def _take_raw_profile(entry: Chunk, raw: RawMetadata) -> None:
         raw.xmp = raw.xmp or payload
     elif name in {b"icc", b"icm"}:
         raw.icc = raw.icc or payload
-
-
-def _inflate(packed: bytes) -> bytes:
-    worker = zlib.decompressobj()
-    plain = worker.decompress(packed, _INFLATED_MAX_BYTES)
-    if not worker.eof:
-        raise ValueError("cut off, or far too large")
-    return plain
 
 
 def metadata_chunks(metadata: Metadata) -> bytes:

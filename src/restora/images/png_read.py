@@ -41,16 +41,16 @@ def read_png(data: bytes, request: Request) -> Picture:
     Raises:
         InputError: It is cut off, damaged or too large.
     """
-    chunks = read_chunks(data)
+    chunks = read_chunks(data, name=request.name)
     header = next((entry for entry in chunks if entry.kind == b"IHDR"), None)
     pixels = [entry for entry in chunks if entry.kind == b"IDAT"]
-    if header is None or len(header.body) != 13 or not any(entry.body for entry in pixels):
+    if header is None or header.size_bytes != 13 or not any(entry.size_bytes for entry in pixels):
         raise InputError(f"{request.name} is cut off inside its header: there is no picture in it.")
     width, height = struct.unpack(">II", header.body[:8])
     check_size(request, width_px=width, height_px=height)
     kinds = {b"PLTE", b"IDAT"}
-    rest = b"".join(entry.again() for entry in chunks if entry.kind in kinds)
-    rest += chunk(b"IEND", b"")
+    parts = [entry.again() for entry in chunks if entry.kind in kinds]
+    rest = b"".join([*parts, chunk(b"IEND", b"")])
     see_through = next((entry.body for entry in chunks if entry.kind == b"tRNS"), None)
     ended = chunks[-1].kind == b"IEND"
     try:
@@ -70,7 +70,7 @@ def read_png(data: bytes, request: Request) -> Picture:
     frames = _further_frames(chunks)
     if frames:
         notes.append("The file is animated; its still picture was taken.")
-    behind = bytes_behind(data, len(SIGNATURE) + sum(12 + len(entry.body) for entry in chunks))
+    behind = bytes_behind(data, len(SIGNATURE) + sum(len(entry.stored) for entry in chunks))
     if behind:
         notes.append(f"The file holds {behind}; they were left out.")
     return Picture(

@@ -20,7 +20,6 @@ from PIL import (
     GifImagePlugin,
     Image,
     ImageFile,
-    PpmImagePlugin,
     WebPImagePlugin,
 )
 
@@ -36,12 +35,15 @@ from restora.images.decode import (
     salvage_note,
 )
 from restora.images.formats import format_of_suffix
+from restora.images.gif_lean import lean_gif
 from restora.images.jpeg_read import read_jpeg
 from restora.images.left_out import more
 from restora.images.metadata_in import RawMetadata
 from restora.images.picture import Picture
 from restora.images.png_read import read_png
+from restora.images.ppm_read import read_ppm
 from restora.images.tiff_read import read_tiff
+from restora.images.webp_size import webp_size
 from restora.jpeg.sniff import no_picture, sniff
 
 __all__ = ["MAX_BYTES", "MAX_PIXELS", "read", "read_bytes", "read_file"]
@@ -49,19 +51,24 @@ __all__ = ["MAX_BYTES", "MAX_PIXELS", "read", "read_bytes", "read_file"]
 MAX_PIXELS = 250_000_000  # 3 GB as float32; larger than any camera's single shot
 MAX_BYTES = 2_000_000_000  # so many pixels of 16-bit RGB as TIFF, and some more
 
-_OWN_READERS = {"JPEG": read_jpeg, "PNG": read_png, "TIFF": read_tiff}
+_OWN_READERS = {"JPEG": read_jpeg, "PNG": read_png, "TIFF": read_tiff, "PPM": read_ppm}
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "WEBP": WebPImagePlugin.WebPImageFile,
     "AVIF": AvifImagePlugin.AvifImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
-    "PPM": PpmImagePlugin.PpmImageFile,
     "GIF": GifImagePlugin.GifImageFile,
 }
+_RUNS_MAX_PIXELS = 25_000_000  # half a minute
+_RUNS_SPARE_BYTES = 1 << 20
 _WARNINGS_LOCK = threading.Lock()
 
 
 def read(
-    path: str | os.PathLike[str], *, salvage: bool = False, max_pixels: int = MAX_PIXELS
+    path: str | os.PathLike[str],
+    *,
+    salvage: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
 ) -> Picture:
     """Read a picture from a file.
 
@@ -69,6 +76,7 @@ def read(
         path: JPEG, PNG, TIFF, WebP, AVIF, BMP, PPM or GIF.
         salvage: Keep the part of a damaged file that decodes.
         max_pixels: Refuse larger pictures by their header, before they are decoded.
+        max_bytes: Refuse larger files before they are read.
 
     Returns:
         The picture in stored orientation; ``notes`` says what was odd.
@@ -76,8 +84,13 @@ def read(
     Raises:
         InputError: The file is missing, unreadable, damaged, too large or no picture.
     """
-    data = read_file(path)
-    return read_bytes(data, name=os.fspath(path), salvage=salvage, max_pixels=max_pixels)
+    return read_bytes(
+        read_file(path, max_bytes=max_bytes),
+        name=os.fspath(path),
+        salvage=salvage,
+        max_pixels=max_pixels,
+        max_bytes=max_bytes,
+    )
 
 
 def read_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> bytes:
@@ -99,12 +112,12 @@ def read_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> by
             raise InputError(f"{name} is a folder, not a picture.")
         if not stat.S_ISREG(kind):
             raise InputError(f"{name} is a pipe, a socket or a device, not a file with a picture.")
-        if status.st_size > max_bytes:
-            raise InputError(
-                f"{name} has {status.st_size:,} bytes, more than the limit of {max_bytes:,}.",
-                remedy="--max-megabytes allows more.",
-            )
-        return Path(path).read_bytes()
+        _check_bytes(status.st_size, name, max_bytes)
+        with Path(path).open("rb") as file:
+            data = file.read(status.st_size + 1)
+            if len(data) > status.st_size:  # it grows, or lies about its size
+                data += file.read(max_bytes + 1 - len(data))
+        _check_bytes(len(data), name, max_bytes)
     except FileNotFoundError as error:
         raise InputError(f"There is no file {name}.") from error
     except PermissionError as error:
@@ -112,10 +125,24 @@ def read_file(path: str | os.PathLike[str], *, max_bytes: int = MAX_BYTES) -> by
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise InputError(f"{name} cannot be read ({reason or error}).") from error
+    return data
+
+
+def _check_bytes(count: int, name: str, max_bytes: int) -> None:
+    if count > max_bytes:
+        raise InputError(
+            f"{name} has {count:,} bytes, more than the limit of {max_bytes:,}.",
+            remedy="--max-megabytes allows more.",
+        )
 
 
 def read_bytes(
-    data: bytes, *, name: str, salvage: bool = False, max_pixels: int = MAX_PIXELS
+    data: bytes,
+    *,
+    name: str,
+    salvage: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_BYTES,
 ) -> Picture:
     """Read a picture from the bytes of a file.
 
@@ -124,6 +151,7 @@ def read_bytes(
         name: What messages call it; its suffix is compared with the content.
         salvage: Keep the part of a damaged file that decodes.
         max_pixels: Refuse larger pictures by their header, before they are decoded.
+        max_bytes: Refuse longer data.
 
     Returns:
         The picture in stored orientation; ``notes`` says what was odd.
@@ -131,6 +159,7 @@ def read_bytes(
     Raises:
         InputError: The bytes are damaged, too large or no picture.
     """
+    _check_bytes(len(data), name, max_bytes)
     if reason := no_picture(data, name=name):
         raise InputError(reason)
     found = sniff(data) or ""
@@ -149,8 +178,15 @@ def read_bytes(
 
 
 def _read_by_plugin(data: bytes, found: str, request: Request) -> Picture:
+    comment = None
+    shown = data
+    if found == "GIF":
+        lean = lean_gif(data, request)
+        shown, comment = lean.data, lean.comment
+    elif found == "WEBP" and (size := webp_size(data)) is not None:
+        check_size(request, width_px=size[0], height_px=size[1])
     try:
-        image = _open(data, found)
+        image = _open(shown, found)
     except Image.DecompressionBombError as error:
         raise InputError(f"{request.name} is larger than the WebP reader accepts.") from error
     except MemoryError:
@@ -160,8 +196,8 @@ def _read_by_plugin(data: bytes, found: str, request: Request) -> Picture:
             raise cut_off(request) from error
         raise damaged(request, error or "its header makes no sense") from error
     check_size(request, width_px=image.width, height_px=image.height)
-    if found == "GIF":
-        _check_gif_frame(data, request)
+    if found == "BMP":
+        _check_runs(image, data, request)
     try:
         rows = load(image, request)
     except InputError as error:
@@ -175,6 +211,7 @@ def _read_by_plugin(data: bytes, found: str, request: Request) -> Picture:
     if left_out:
         notes.append("The file is animated; its first frame was taken.")
     raw = _metadata(image)
+    raw.comment = comment or raw.comment
     metadata = raw.settle()
     return Picture(
         pixels=decoded.pixels,
@@ -223,20 +260,19 @@ def _metadata(image: Image.Image) -> RawMetadata:
     return raw
 
 
+def _check_runs(image: ImageFile.ImageFile, data: bytes, request: Request) -> None:
+    """Refuse run-length coded BMPs that would take long: Pillow decodes them in Python."""
+    if not image.tile or image.tile[0].codec_name != "bmp_rle":
+        return
+    pixels = image.width * image.height
+    if pixels > _RUNS_MAX_PIXELS:
+        raise InputError(
+            f"{request.name} is a run-length coded BMP of {image.width}×{image.height} pixels, and "
+            f"those are read up to {_RUNS_MAX_PIXELS:,} pixels; save it as PNG."
+        )
+    if len(data) > 4 * pixels + _RUNS_SPARE_BYTES:
+        raise damaged(request, "it holds far more data than its size needs")
+
+
 def _is_cut_riff(data: bytes) -> bool:
     return data[:4] == b"RIFF" and int.from_bytes(data[4:8], "little") + 8 > len(data)
-
-
-def _check_gif_frame(data: bytes, request: Request) -> None:
-    """Check the first frame's own size, which may reach beyond the picture the header states."""
-    at = 13 + (3 << ((data[10] & 7) + 1) if len(data) > 10 and data[10] & 0x80 else 0)
-    while at + 10 <= len(data) and data[at] == 0x21:  # skip extensions, block by block
-        at += 2
-        while at < len(data) and data[at]:
-            at += 1 + data[at]
-        at += 1
-    if at + 10 <= len(data) and data[at] == 0x2C:
-        left, top, width, height = (
-            int.from_bytes(data[at + k : at + k + 2], "little") for k in (1, 3, 5, 7)
-        )
-        check_size(request, width_px=left + width, height_px=top + height)

@@ -36,6 +36,7 @@ STRUCTURE_TAGS = frozenset(
 )  # fmt: skip
 # What has its own place in Metadata.
 _OWN_PLACE = {700, 34377, 34675, EMBEDDED_TAG}
+_EXIF_MAX_BYTES = 64 << 20  # a thousand times what a camera writes
 _HEADERS = {"<": b"II*\0", ">": b"MM\0*"}
 
 
@@ -100,7 +101,8 @@ def _append_ifd(
 ) -> int:
     """Write a directory, its values and the directories below it; returns its offset."""
     whole = {tag: entry for tag, entry in sorted(entries.items()) if entry.whole}
-    if sum(entry.size_bytes for entry in whole.values()) > len(data):
+    size = sum(entry.size_bytes for entry in whole.values())
+    if size > len(data) or size > _EXIF_MAX_BYTES - len(out):
         whole = {}  # thousands of tags that share their bytes: a trap that would fill the memory
     at = len(out)
     out += struct.pack(order + "H", len(whole)) + bytes(12 * len(whole) + 4)

@@ -1,16 +1,13 @@
 """Reading TIFF of 8 and 16 bits a sample.
 
-Pillow decodes, but sees a directory reduced to what describes the pixels: it warns about odd
-metadata through Python's warnings, and turns the picture by itself. Colour with 16 bits, which
-Pillow would cut to 8, is decoded twice, once for each byte. What Pillow does not know goes to
-tifffile.
+Pillow decodes, but sees a directory reduced to what describes the pixels, because of what a hostile
+one makes it do, and because it turns the picture by itself. Colour with 16 bits, which Pillow would
+cut to 8, is decoded twice, once for each byte. What Pillow does not know goes to tifffile.
 """
 
 from __future__ import annotations
 
 import io
-import math
-import struct
 import sys
 from typing import Any
 
@@ -24,7 +21,6 @@ from restora.images.decode import (
     Request,
     check_size,
     cut_off,
-    damaged,
     from_pillow,
     guarded,
     load,
@@ -35,7 +31,15 @@ from restora.images.left_out import more
 from restora.images.metadata_in import RawMetadata
 from restora.images.picture import Picture, Space
 from restora.images.samples import band, floats, joined, strips
-from restora.images.tiff_exif import STRUCTURE_TAGS, collect_exif
+from restora.images.tiff_exif import collect_exif
+from restora.images.tiff_lean import (
+    PARTS_MAX,
+    PARTS_TAGS,
+    PICTURES_MAX,
+    classic_from_big,
+    lean,
+)
+from restora.images.tiff_rest import CHANNELS_MAX, decode_by_tifffile
 from restora.jpeg.ifd import (
     ORIENTATION_TAG,
     Directory,
@@ -48,10 +52,9 @@ __all__ = ["read_tiff"]
 
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 258, 262, 322, 323
 _CHANNELS, _PLANAR, _SUB_IFDS, _SAMPLE_FORMAT = 277, 284, 330, 339
-_CHANNELS_MAX = 16
 _XMP, _PHOTOSHOP, _ICC = 700, 34377, 34675
-# Tags that hold one value; with more, Pillow would warn.
-_SINGLE = {254, 256, 257, 259, 262, 266, 277, 278, 284, 317, 322, 323, 332}
+# Of all directories together that are looked through for smaller pictures; a real one has some 20.
+_TAGS_MAX = 200_000
 
 
 def read_tiff(data: bytes, request: Request) -> Picture:
@@ -64,20 +67,40 @@ def read_tiff(data: bytes, request: Request) -> Picture:
         return _read_big(data, request)
     directory = first_directory(data)
     if directory is None:
-        raise InputError(f"{request.name} is cut off: its table of contents is missing.")
+        raise _no_directory(request)
+    decoded, notes = _read_pixels(directory, request)
+    raw = _metadata(directory)
+    metadata = raw.settle()
+    return _picture(decoded, raw, notes, metadata=metadata, pictures=_count(directory))
+
+
+def _read_big(data: bytes, request: Request) -> Picture:
+    """BigTIFF, whose directories have another layout: pixels and no metadata."""
+    found = classic_from_big(data)
+    if found is None:
+        raise _no_directory(request)
+    directory, pictures = found
+    decoded, notes = _read_pixels(directory, request)
+    raw = RawMetadata(notes=["The metadata of a BigTIFF file is not read and was left out."])
+    return _picture(decoded, raw, notes, metadata=raw.settle(), pictures=pictures)
+
+
+def _no_directory(request: Request) -> InputError:
+    return InputError(f"{request.name} is cut off: its table of contents is missing.")
+
+
+def _read_pixels(directory: Directory, request: Request) -> tuple[Decoded, list[str]]:
+    """The pixels a directory describes, and a note where they are but a part."""
     _check(directory, request=request)
     with guarded(request):
-        lean = _lean(directory)
+        data = lean(directory)
         planes = directory.numbers(_PLANAR)[:1] == (2,)
         if planes and directory.numbers(_BITS)[:1] == (16,):
             # Pillow would take each byte of such a plane for a sample
-            decoded, rows = _decode_by_tifffile(lean, request), None
+            decoded, rows = decode_by_tifffile(data, request), None
         else:
-            decoded, rows = _decode(lean, request)
-    raw = _metadata(directory)
-    metadata = raw.settle()
-    notes = [] if rows is None else [salvage_note(rows, decoded.pixels.shape[0])]
-    return _picture(decoded, raw, notes, metadata=metadata, pictures=_count(directory))
+            decoded, rows = _decode(data, request)
+    return decoded, [] if rows is None else [salvage_note(rows, decoded.pixels.shape[0])]
 
 
 def _picture(
@@ -103,11 +126,18 @@ def _check(directory: Directory, *, request: Request) -> None:
 
     check_size(request, width_px=first(_WIDTH, 0), height_px=first(_HEIGHT, 0))
     channels = first(_CHANNELS, 1)
-    if not 1 <= channels <= _CHANNELS_MAX:  # a lie here is a bomb as well
+    if not 1 <= channels <= CHANNELS_MAX:  # a lie here is a bomb as well
         raise InputError(f"{request.name} says it has {channels} channels; that is no picture.")
     if _TILE_WIDTH in directory.entries:  # a single tile may be larger than the whole picture
         side = {"width_px": first(_TILE_WIDTH, 0), "height_px": first(_TILE_HEIGHT, 0)}
         check_size(request, **side)
+    for tag in PARTS_TAGS:
+        entry = directory.entries.get(tag)
+        if entry is not None and entry.count > PARTS_MAX:
+            raise InputError(
+                f"{request.name} says it is cut into {entry.count:,} strips or tiles, more than "
+                f"the limit of {PARTS_MAX:,}."
+            )
     bits, sample_format = first(_BITS, 1), first(_SAMPLE_FORMAT, 1)
     if bits not in {1, 2, 4, 8, 16} or sample_format not in {1, 4}:
         kind = {2: "signed", 3: "floating point"}.get(sample_format, "whole-number")
@@ -117,30 +147,13 @@ def _check(directory: Directory, *, request: Request) -> None:
         )
 
 
-def _lean(whole: Directory) -> bytes:
-    """The same file with a directory, at its end, that holds only what describes the pixels."""
-    data, order = whole.source, whole.order
-    kept = [
-        struct.pack(
-            order + "HHI", tag, entry.kind, 1 if tag in _SINGLE and entry.inline else entry.count
-        )
-        + entry.field
-        for tag, entry in sorted(whole.entries.items())
-        if tag in STRUCTURE_TAGS and entry.whole and entry.size_bytes
-    ]
-    padding = b"\0" * (len(data) % 2)
-    directory = struct.pack(order + "H", len(kept)) + b"".join(kept) + bytes(4)
-    start = data[:4] + struct.pack(order + "I", len(data) + len(padding))
-    return b"".join([start, memoryview(data)[8:], padding, directory])
-
-
 def _decode(data: bytes, request: Request) -> tuple[Decoded, int | None]:
     try:
         image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
     except Exception as error:
         if "too short" in str(error) or "cut" in str(error):
             raise cut_off(request) from error
-        return _decode_by_tifffile(data, request), None
+        return decode_by_tifffile(data, request), None
     check_size(request, width_px=image.width, height_px=image.height)
     rawmodes = {_rawmode(tile) for tile in image.tile}
     colour16 = any(";16" in rawmode and not rawmode.startswith("I;") for rawmode in rawmodes)
@@ -200,66 +213,6 @@ def _decode_colour16(
     return Decoded(pixels, space, bits=16, alpha=alpha), rows
 
 
-def _read_big(data: bytes, request: Request) -> Picture:
-    """BigTIFF, whose directories have another layout: pixels and no metadata."""
-    import tifffile  # noqa: PLC0415 as below
-
-    with guarded(request):
-        decoded = _decode_by_tifffile(data, request)
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
-            pictures = len(file.pages)
-    raw = RawMetadata(notes=["The metadata of a BigTIFF file is not read and was left out."])
-    return _picture(decoded, raw, [], metadata=raw.settle(), pictures=pictures)
-
-
-def _decode_by_tifffile(data: bytes, request: Request) -> Decoded:
-    """The rest: planes one after the other, gray with alpha at 16 bits, BigTIFF."""
-    import tifffile  # noqa: PLC0415 it takes longer to import than most pictures to read
-
-    with tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = file.pages[0]
-        check_size(request, width_px=page.imagewidth, height_px=page.imagelength)
-        if math.prod(page.shape) > _CHANNELS_MAX * request.max_pixels:
-            raise damaged(request, "its samples do not fit its size")
-        try:
-            samples = page.asarray()
-        except ValueError as error:
-            if "imagecodecs" in str(error):
-                raise InputError(
-                    f"{request.name} is packed with {page.compression.name}, which needs one more "
-                    f"package: pip install imagecodecs"
-                ) from error
-            raise
-        photometric, extra = int(page.photometric), tuple(int(kind) for kind in page.extrasamples)
-        planar = int(page.planarconfig) == 2
-    if samples.dtype not in (np.uint8, np.uint16) or photometric not in {0, 1, 2, 5}:
-        raise damaged(
-            request, "its kind of samples is not one of gray, RGB or CMYK at 8 or 16 bits"
-        )
-    if samples.ndim == 2:
-        samples = samples[..., None]
-    elif planar:
-        samples = np.moveaxis(samples, 0, -1)
-    spaces: dict[int, tuple[Space, int]] = {2: ("rgb", 3), 5: ("cmyk", 4)}
-    space, colours = spaces.get(photometric, ("gray", 1))
-    if samples.ndim != 3 or samples.shape[2] < colours:
-        raise damaged(request, "its samples do not fit its colour space")
-    peak = int(np.iinfo(samples.dtype).max)
-    height, width = samples.shape[:2]
-    pixels = floats(
-        lambda top, end: samples[top:end, :, :colours], shape=(height, width, colours), peak=peak
-    )
-    if photometric == 0:
-        np.subtract(np.float32(1), pixels, out=pixels)
-    has_alpha = bool(extra) and extra[0] in {1, 2} and samples.shape[2] > colours
-    alpha = np.ascontiguousarray(samples[..., colours]) if has_alpha else None
-    if alpha is not None and extra[0] == 1:
-        share = alpha[..., None] / np.float32(peak)
-        np.divide(pixels, share, out=pixels, where=share > 0)
-        np.minimum(pixels, np.float32(1), out=pixels)
-    return Decoded(pixels, space, bits=8 * samples.dtype.itemsize, alpha=alpha)
-
-
 def _metadata(directory: Directory) -> RawMetadata:
     def raw_bytes(tag: int) -> bytes | None:
         entry = directory.entries.get(tag)
@@ -277,11 +230,16 @@ def _metadata(directory: Directory) -> RawMetadata:
 
 
 def _count(directory: Directory) -> int:
-    """How many pictures: the chain of directories, safe against circles, and those below them."""
+    """How many pictures: the chain of directories, safe against circles, and those below them.
+
+    Directories may overlap, so that thousands of them fit into a small file; it is given up when
+    they have more tags together than any real file.
+    """
     seen, following, below = {0}, directory.next_at, _count_below(directory)
-    while following not in seen and len(seen) < 10_000:
+    tags = directory.count
+    while following not in seen and len(seen) < PICTURES_MAX:
         found = read_directory(directory.source, order=directory.order, at=following)
-        if found is None:
+        if found is None or (tags := tags + found.count) > _TAGS_MAX:
             break
         seen.add(following)
         following, below = found.next_at, below + _count_below(found)

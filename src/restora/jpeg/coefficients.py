@@ -15,7 +15,10 @@ Source: ITU-T T.81, A.3.3 and A.3.4.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,14 +91,15 @@ def read_coefficients(data: bytes, facts: JpegFacts) -> tuple[Coefficients, ...]
             if not clipped.any():
                 break
             shown = dct.to_blocks(decoded.planes(retable)[index])[clipped]
-            numbers, certain = _settle_details(shown, retable(table), disturbance=disturbance)
+            settle = partial(_settle_details, steps=retable(table), disturbance=disturbance)
+            numbers, certain = _by_bands(settle, shown)
             numbers[:, 0, 0], certain[:, 0, 0] = quantised[clipped, 0, 0], True
             quantised[clipped], known[clipped] = numbers, certain
             clipped[clipped] = _clipped_blocks(shown)
         clipped = _clipped(mean)
         if clipped.any():
             shown = dct.to_blocks(decoded.planes(_as_it_is)[index])[clipped]
-            numbers, certain = _settle_means(shown, table, quantised[clipped])
+            numbers, certain = _by_bands(partial(_settle_means, table), shown, quantised[clipped])
             certain &= known[clipped].all(axis=(1, 2)) | (table[0, 0] > 2 * disturbance)
             quantised[clipped, 0, 0], known[clipped, 0, 0] = numbers, certain
         found.append(Coefficients(quantised, known, table.astype(np.float32), reader.ratios[index]))
@@ -157,8 +161,20 @@ def _quantised(plane: Plane, step: int) -> NDArray[np.int16]:
     return quantised
 
 
+Settled: TypeAlias = tuple[NDArray[np.int16], NDArray[np.bool_]]
+
+
+def _by_bands(settle: Callable[..., Settled], *blocks: NDArray[Any]) -> Settled:
+    """Settle some blocks at a time: all at once they would take 50 times their memory."""
+    parts = [
+        settle(*(array[start : start + _MANY_BLOCKS] for array in blocks))
+        for start in range(0, len(blocks[0]), _MANY_BLOCKS)
+    ]
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
 def _settle_means(
-    shown: NDArray[np.uint8], table: NDArray[np.int64], quantised: NDArray[np.int16]
+    table: NDArray[np.int64], shown: NDArray[np.uint8], quantised: NDArray[np.int16]
 ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
     """Find the lowest coefficient of some blocks from the picture's own pixels.
 
@@ -166,8 +182,8 @@ def _settle_means(
     ones on one side; together they leave little room.
 
     Args:
-        shown: ``(n, 8, 8)`` decoded pixels.
         table: The quantisation steps.
+        shown: ``(n, 8, 8)`` decoded pixels.
         quantised: ``(n, 8, 8)`` numbers found so far.
 
     Returns:

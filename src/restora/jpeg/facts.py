@@ -235,6 +235,7 @@ def _bytes(count: int) -> str:
 
 def _one_line(text: str) -> str:
     """Fit for a terminal: no control characters, and not long."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    start = text[: 20 * _COMMENT_SHOWN]  # a comment may have a gigabyte
+    printable = "".join(letter if letter.isprintable() else " " for letter in start)
     line = " ".join(printable.split())
     return line if len(line) <= _COMMENT_SHOWN else line[: _COMMENT_SHOWN - 1] + "…"

@@ -28,6 +28,7 @@ Order: TypeAlias = Literal["<", ">"]
 
 TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 ORIENTATION_TAG: Final = 0x0112
+_NUMBERS_MAX: Final = 4096  # a file can be one tag of a billion numbers
 _NUMBER_CODES = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I"}
 
 
@@ -118,20 +119,23 @@ class Directory:
         return found
 
     def numbers(self, tag: int) -> tuple[float, ...]:
-        """The values of a numeric tag; empty if it is missing, damaged or not a number."""
+        """The values of a numeric tag; empty if it is missing, damaged or not a number.
+
+        Of very many values, which no tag has that is asked for, only the first are given.
+        """
         entry = self.entries.get(tag)
-        data = None if entry is None else entry.data
-        if entry is None or data is None:
+        if entry is None or not entry.whole:
             return ()
+        count = min(entry.count, _NUMBERS_MAX)
         if entry.kind in {5, 10}:
-            code = "I" if entry.kind == 5 else "i"
-            parts = struct.unpack(f"{self.order}{2 * entry.count}{code}", data)
+            code = f"{self.order}{2 * count}{'I' if entry.kind == 5 else 'i'}"
+            parts = struct.unpack_from(code, self.source, entry.value_at)
             pairs = zip(parts[::2], parts[1::2], strict=True)
             return tuple(top / bottom if bottom else 0.0 for top, bottom in pairs)
         number_code = _NUMBER_CODES.get(entry.kind)
         if number_code is None:
             return ()
-        return struct.unpack(f"{self.order}{entry.count}{number_code}", data)
+        return struct.unpack_from(f"{self.order}{count}{number_code}", self.source, entry.value_at)
 
     def whole_number(self, tag: int) -> int | None:
         """The value of a tag that holds a single number from 0 on; None where it does not."""

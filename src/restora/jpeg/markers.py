@@ -26,6 +26,7 @@ __all__ = [
     "APP1",
     "APP2",
     "APP13",
+    "APP14",
     "COM",
     "ZIGZAG",
     "Coding",
@@ -69,6 +70,10 @@ _SOF: Final[dict[int, tuple[Coding, bool]]] = {  # marker: (coding, arithmetic)
 _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
 # A real file has a few hundred at most; the limit keeps hostile ones from filling the memory.
 _SEGMENTS_MAX = 65_536
+# What looks like a marker and is none: damage makes a few; looking at each takes a microsecond.
+_FALSE_MARKERS_MAX = 1_000_000
+# A table takes a hundred times longer to read than its bytes; a real file has 4, or 8 a scan.
+_TABLES_MAX_BYTES = 1 << 20
 
 # Natural (row-major) position of each coefficient in zigzag order: up along one diagonal, down the
 # next.
@@ -109,7 +114,9 @@ class Segment:
     @property
     def coded_bytes(self) -> int:
         """Bytes of entropy-coded data behind a scan header; 0 for other segments."""
-        return self.end - self.payload_offset - self.length if self.marker == SOS else 0
+        # A file may end inside the header's own four bytes.
+        behind = self.end - self.payload_offset - self.length
+        return max(0, behind) if self.marker == SOS else 0
 
     def starts(self, *prefixes: bytes) -> bool:
         """Whether the payload starts with one of these."""
@@ -226,8 +233,8 @@ def segments(data: bytes, *, start: int = 0) -> Iterator[Segment]:
     """
     view = memoryview(data)
     yield Segment(SOI, start, view[:0], start + 2)
-    at, in_scans = start + 2, False
-    while (marker := _next_marker(data, at, strict=in_scans)) is not None:
+    at, in_scans, patience = start + 2, False, _Patience()
+    while (marker := _next_marker(data, at, patience, strict=in_scans)) is not None:
         offset = marker.start()
         code = data[offset + 1]
         if code == SOI:  # another picture; the segments of this one are over
@@ -240,21 +247,35 @@ def segments(data: bytes, *, start: int = 0) -> Iterator[Segment]:
         payload = view[offset + 4 : at]
         if code == SOS:
             in_scans = True
-            following = _next_marker(data, at, strict=True)
+            following = _next_marker(data, at, patience, strict=True)
             at = len(data) if following is None else _before_fill(data, following.start(), at)
         yield Segment(code, offset, payload, at)
 
 
-def _next_marker(data: bytes, at: int, *, strict: bool) -> re.Match[bytes] | None:
+class _Patience:
+    """How many more false markers are looked at before a file is taken for nothing but junk."""
+
+    left = _FALSE_MARKERS_MAX
+
+
+def _next_marker(
+    data: bytes, at: int, patience: _Patience, *, strict: bool
+) -> re.Match[bytes] | None:
     """The next marker that opens a segment or closes the picture.
 
     Args:
+        data: The whole file.
+        at: Where to start.
+        patience: Where it ends, there is no next marker.
         strict: Coded data lies before it, which may be damaged: take only a marker whose segment is
             whole, or a cut or flipped bit would end the picture early.
     """
     for marker in _MARKER.finditer(data, at):
         offset = marker.start()
         code = data[offset + 1]
+        patience.left -= 1
+        if patience.left < 0:
+            break
         if code == EOI:
             return marker
         if code == SOI:
@@ -280,22 +301,24 @@ def _next_marker(data: bytes, at: int, *, strict: bool) -> re.Match[bytes] | Non
 
 def _before_fill(data: bytes, offset: int, at: int) -> int:
     """``offset`` moved before the fill bytes that stand there, but not before ``at``."""
-    while offset > at and data[offset - 1] == 0xFF:
-        offset -= 1
-    return offset
+    return at + len(data[at:offset].rstrip(b"\xff"))
 
 
 def read_layout(data: bytes, *, name: str, start: int = 0) -> Layout:
     """Find all segments of the picture whose SOI stands at ``start``.
 
     Raises:
-        InputError: The file consists of more segments than any picture has.
+        InputError: The file consists of more segments, or of more tables, than any picture has.
     """
     found: list[Segment] = []
+    tables_bytes = 0
     for segment in segments(data, start=start):
         found.append(segment)
         if len(found) > _SEGMENTS_MAX:
             raise InputError(f"{name} holds more than {_SEGMENTS_MAX:,} segments; it is damaged.")
+        tables_bytes += segment.length if segment.marker == DQT else 0
+        if tables_bytes > _TABLES_MAX_BYTES:
+            raise InputError(f"{name} holds thousands of quantisation tables; it is damaged.")
     last = found[-1]
     return Layout(tuple(found), end=last.end, truncated=last.marker != EOI)
 

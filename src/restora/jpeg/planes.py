@@ -26,6 +26,7 @@ from restora.errors import InputError, RestoraError
 from restora.jpeg.decoder import JpegFile
 from restora.jpeg.facts import ComponentFacts, JpegFacts
 from restora.jpeg.markers import APP0, COM, DQT, SOS, ZIGZAG, Segment, read_layout, read_tables
+from restora.jpeg.work import too_much_work
 
 __all__ = ["NoBins", "Plane", "PlaneReader", "Retable"]
 
@@ -142,12 +143,15 @@ class PlaneReader:
             -(-side // (_BLOCK_PX * times)) * _BLOCK_PX * times
             for side, times in zip((self.facts.width_px, self.facts.height_px), ratio, strict=True)
         )
-        image = JpegFile(io.BytesIO(self._rewritten(width, height, retable)))
-        image.draft(mode, (width // scale, height // scale))
+        size = width // scale, height // scale
         try:
+            image = JpegFile(io.BytesIO(self._rewritten(width, height, retable)))
+            image.draft(mode, size)
             image.load()
-        except (OSError, ValueError) as error:
+        except (OSError, SyntaxError, ValueError) as error:
             raise NoBins("its coded data is damaged") from error
+        if image.mode != mode or image.size != size:  # a second frame header, of another picture
+            raise NoBins("its headers contradict each other")
         pixels = np.asarray(image)
         return pixels.reshape(*pixels.shape[:2], -1)
 
@@ -190,6 +194,8 @@ def _refuse_unfit(facts: JpegFacts) -> None:
         raise NoBins(f"its colours are {facts.colour_space}")
     if facts.truncated or not facts.enough_data:
         raise NoBins("the file is cut off")
+    if too_much_work(width_px=facts.width_px, height_px=facts.height_px, scans=facts.scan_count):
+        raise NoBins("it is coded in too many scans")
     tables = [facts.table(index) for index in range(len(facts.components))]
     if any(table is None or not table.all() for table in tables):
         raise NoBins("a quantisation table is missing or damaged")

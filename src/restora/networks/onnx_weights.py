@@ -14,6 +14,7 @@ from restora._optional import require
 from restora.errors import WeightsError
 from restora.networks.catalogue import NetworkConfig, build
 from restora.networks.dagn import DAGNConfig
+from restora.networks.expected import expected_weights, first_sentence
 from restora.networks.sr_diff.config import SRDiffConfig
 from restora.networks.ssp_ir.config import SSPIRConfig
 
@@ -41,18 +42,19 @@ def read_onnx_weights(
     for model in models:
         try:
             graph = onnx.load_from_string(model).graph
+            arrays |= {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
         except Exception as error:  # protobuf's errors depend on its implementation
-            raise WeightsError(f"This is not an ONNX file: {error}") from error
-        arrays |= {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+            raise WeightsError(
+                f"This ONNX file is damaged, or none: {first_sentence(error)}."
+            ) from error
     state: dict[str, Tensor] = {}
     off = switched_off(config, whole=whole)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # a file is the same weights each time
-        start = build(config).state_dict()
-    for name, expected in start.items():
+    missing: list[str] = []
+    wanted = expected_weights(config, found=len(arrays), source="The card")
+    for name, expected in wanted.items():
         array = arrays.get(name)
         if array is None and (name.startswith(off) or name.endswith(COUNTER)):
-            state[name] = expected
+            missing.append(name)
             continue
         if array is None or array.shape != tuple(expected.shape):
             found = "is missing" if array is None else f"has shape {array.shape}"
@@ -60,7 +62,12 @@ def read_onnx_weights(
                 f"The weight {name} {found}; the network needs shape {tuple(expected.shape)}."
             )
         state[name] = torch.from_numpy(array.astype(np.float32))
-    return state
+    if missing:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # a file is the same weights each time
+            start = build(config).state_dict()
+        state |= {name: start[name] for name in missing}
+    return {name: state[name] for name in wanted}
 
 
 def switched_off(config: NetworkConfig, *, whole: bool = False) -> tuple[str, ...]:

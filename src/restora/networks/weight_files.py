@@ -25,16 +25,17 @@ from restora.networks.catalogue import (
     CONFIGS,
     PROPER_NAMES,
     NetworkConfig,
-    build,
     method_of,
     parse_config,
 )
+from restora.networks.expected import expected_weights, first_sentence
 from restora.networks.fbcnn import FBCNNConfig
 from restora.networks.onnx_weights import read_onnx_weights
 from restora.networks.released import from_released, is_released, to_released
 from restora.networks.sodiff.config import SODiffConfig
 from restora.networks.sodiff.network import SODiff, merge_lora
 from restora.weights.cards import PARTS
+from restora.weights.onnx_check import check_onnx
 from restora.weights.registry import load_card, load_weight
 
 NETWORK_KEY = "restora_network"  # of a safetensors header: the configuration as JSON
@@ -144,7 +145,9 @@ def _read_safetensors(path: Path) -> Loaded:
         # Eight bytes of length, then JSON.
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     except Exception as error:  # its error is of a class of its own, and values may be wrong too
-        raise WeightsError(f"{path}: this is not a safetensors file ({error}).") from error
+        raise WeightsError(
+            f"{path}: this is not a safetensors file ({first_sentence(error)})."
+        ) from error
     if is_released(tensors):
         config, weights = from_released(tensors, source=str(path))
         return Loaded(config, weights, "released")
@@ -175,6 +178,7 @@ def _read_onnx(path: Path) -> Loaded:
     whole = path.suffix.lower() == ".onnx" and path.stem == name
     if whole:
         models = [_read_bytes(path)]
+        check_onnx(models[0], name=str(path))
     else:
         models = [load_weight(card_path, part) for part in card.parts()]
     try:
@@ -201,8 +205,9 @@ def _read_pytorch(path: Path) -> Loaded:
             "code in it is never run."
         ) from error
     except Exception as error:  # torch raises whatever the damage happens to hit
-        first_line = (str(error).splitlines() or ["empty"])[0]
-        raise WeightsError(f"{path}: this file of weights is damaged ({first_line}).") from error
+        raise WeightsError(
+            f"{path}: this file of weights is damaged ({first_sentence(error)})."
+        ) from error
     if isinstance(raw, Mapping) and {"recipe", "average"} <= raw.keys():
         raise WeightsError(
             f"{path}: this is a training checkpoint; `restora export` makes a weight of it."
@@ -210,16 +215,26 @@ def _read_pytorch(path: Path) -> Loaded:
     if not isinstance(raw, Mapping):
         raise WeightsError(f"{path}: no FBCNN weights: holds no table of tensors.")
     names = {str(name): weight for name, weight in raw.items()}
-    if is_released(names) and not all(isinstance(w, Tensor) for w in names.values()):
+    if is_released(names) and not all(_is_plain(w) for w in names.values()):
         raise WeightsError(f"{path}: no FBCNN weights: holds other things than tensors.")
     config, weights = from_released(names, source=str(path))
     return Loaded(config, weights, "released")
 
 
+def _is_plain(weight: object) -> bool:
+    """Whether this is a tensor of numbers that are all there; a few bytes can claim to be many."""
+    return (
+        isinstance(weight, Tensor)
+        and weight.layout == torch.strided
+        and weight.device.type == "cpu"
+        and weight.is_floating_point()
+        and weight.untyped_storage().nbytes() >= weight.numel() * weight.element_size()
+    )
+
+
 def _fit(tensors: dict[str, Tensor], config: NetworkConfig, *, source: str) -> dict[str, Tensor]:
     """Weights under our names, float32, checked against the network they shall go into."""
-    with torch.device("meta"):
-        expected = build(config).state_dict()
+    expected = expected_weights(config, found=len(tensors), source=source)
     odd = sorted(
         name
         for name in expected.keys() | tensors.keys()

@@ -6,6 +6,7 @@ asked for exactly that one.
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ def load_tokenizer(source: str, *, subfolder: str = "") -> Any:
         MissingExtra: transformers is not installed.
         WeightsError: The source holds no tokenizer.
     """
-    return _load("AutoTokenizer", source, subfolder)
+    return _load("AutoTokenizer", source, subfolder, trust_remote_code=False)
 
 
 def normalise(squares: NDArray[np.uint8], network: Any) -> Any:
@@ -78,7 +79,12 @@ def _load(kind: str, source: str, subfolder: str, **options: Any) -> Any:
             return getattr(transformers, kind).from_pretrained(
                 source, subfolder=subfolder, local_files_only=here.exists(), **options
             )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except pickle.UnpicklingError as error:
+            raise WeightsError(
+                f"Cannot load {kind} from {source}: its file is damaged, or holds more than "
+                "weights: code in it is never run."
+            ) from error
+        except Exception as error:  # the library raises whatever the damage happens to hit
             where = str(here / subfolder) if subfolder else source
             reason = str(error).strip().split("\n", maxsplit=1)[0]
             raise WeightsError(f"Cannot load {kind} from {where}: {reason}") from error

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from restora.errors import WeightsError
-from restora.networks.expected import expected_weights
+from restora.networks.expected import expected_weights, first_sentence
 from restora.training.recipe import parse_recipe
 from restora.training.sections import Recipe
 
@@ -73,7 +73,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         ) from error
     except Exception as error:  # torch raises whatever the damage happens to hit
         raise WeightsError(
-            f"{path}: this is not a training checkpoint ({_line(error)})."
+            f"{path}: this is not a training checkpoint ({first_sentence(error)})."
         ) from error
     try:
         plain = {
@@ -84,7 +84,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         _check_kinds(found)
     except Exception as error:  # whatever else somebody may have saved
         raise WeightsError(
-            f"{path}: this is not a training checkpoint ({_line(error)})."
+            f"{path}: this is not a training checkpoint ({first_sentence(error)})."
         ) from error
     _check_weights(found, source=str(path))
     return found
@@ -137,8 +137,3 @@ def _check_weights(found: Checkpoint, *, source: str) -> None:
                 f"{source}: the weights are not those of the network in its recipe: {odd[0]} is "
                 "missing, left over or of another shape."
             )
-
-
-def _line(error: Exception) -> str:
-    """The first line of what a library says."""
-    return (str(error).splitlines() or ["empty"])[0]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restora.errors import OutputError
+from restora.errors import OutputError, WeightsError
 from restora.images.atomic import write_atomically
 from restora.networks.catalogue import build
 from restora.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -89,14 +89,19 @@ class Trainer:
         found = load_checkpoint(path)
         check_same_run(found, self.recipe, folder=path.parent)
         check_encoders(found.encoders, self.task.encoders, of=str(path.parent))
-        self.network.load_state_dict(found.network)
-        self.ema.load(found.average)
-        for part, group in zip(
-            self.task.optimiser.param_groups, found.optimiser["param_groups"], strict=True
-        ):
-            group["scale"] = part["scale"]  # what the recipe says now
-        self.task.optimiser.load_state_dict(found.optimiser)
-        self.task.load_extra(found.companions, found.rival)
+        try:
+            self.network.load_state_dict(found.network)
+            self.ema.load(found.average)
+            for part, group in zip(
+                self.task.optimiser.param_groups, found.optimiser["param_groups"], strict=True
+            ):
+                group["scale"] = part["scale"]  # what the recipe says now
+            self.task.optimiser.load_state_dict(found.optimiser)
+            self.task.load_extra(found.companions, found.rival)
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise WeightsError(
+                f"{path}: this checkpoint is damaged: what it holds does not fit its own recipe."
+            ) from error
         self.encoders = {**found.encoders, **self.task.encoders}
         self.step, self.seconds, self.history = found.step, found.seconds, found.history
         changes = _changes(found.recipe, self.recipe)

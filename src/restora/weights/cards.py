@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+ENCODER = "image-encoder"  # restores nothing: others read what it sees
 # The files a weight of each method is made of, in the order they run.
 PARTS: Mapping[str, tuple[str, ...]] = {
     "fbcnn": ("encoder", "decoder"),
@@ -14,11 +17,53 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "sodiff": ("prompt", "predictor", "encoder", "decoder"),
     "sr-diff": ("judge", "refiner", "denoiser"),
     "ssp-ir": ("refiner", "processor", "encoder", "denoiser", "decoder"),
-    "image-encoder": ("encoder", "classifier"),  # restores nothing: others read what it sees
+    ENCODER: ("encoder", "classifier"),
 }
 # Under encoders: whose tokens of the picture guide SR-Diff and SSP-IR, and of words SSP-IR.
 IMAGE_ENCODER = "image encoder"
 TEXT_ENCODER = "text encoder"
+
+MOST = 10**15  # of anything that is counted: far above all there is, and within a float
+
+
+# In what a card says of a network: the largest there are have 1280 channels and 1000 steps.
+LARGEST = 100_000
+LONGEST = 10_000
+DEEPEST = 10
+
+
+def _printable(text: str) -> str:
+    """A card may be a stranger's, and what it says is printed: it must not steer a terminal."""
+    if any(unicodedata.category(char).startswith("C") and char not in "\n\t" for char in text):
+        raise ValueError("it has control characters in it")
+    return text
+
+
+def _file_name(name: str) -> str:
+    """A card's files lie beside it, and nowhere else."""
+    if not re.fullmatch(r"[^\x00-\x1f<>:\"/\\|?*.][^\x00-\x1f<>:\"/\\|?*]{0,99}", name):
+        raise ValueError(f"{name[:100]!r} cannot be the name of a file")
+    return name
+
+
+def _check_numbers(value: object, *, depth: int = 0) -> None:
+    """Refuse numbers no network has, before anyone makes that many of something."""
+    parts = value.values() if isinstance(value, Mapping) else value
+    if isinstance(parts, bool | str | float) or parts is None:
+        return
+    if isinstance(parts, int):
+        if abs(parts) > LARGEST:
+            raise ValueError(f"no network has numbers above {LARGEST:,}")
+        return
+    found = list(cast("Iterable[object]", parts))
+    if len(found) > LONGEST or depth > DEEPEST:
+        raise ValueError("no network has lists as long or as deep")
+    for part in found:
+        _check_numbers(part, depth=depth + 1)
+
+
+Text = Annotated[str, AfterValidator(_printable)]
+Count = Annotated[int, Field(ge=0, le=MOST)]
 
 
 class Training(BaseModel):
@@ -27,12 +72,12 @@ class Training(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     recipe: dict[str, Any] = Field(description="the resolved recipe")
-    data: str = Field(description="photos it learned from, and their licences")
-    device: str
-    steps: int
-    seconds: float
-    history: str = Field("", description="earlier runs this one started from")
-    curve: str = Field("", description="what more training would still give")
+    data: Text = Field(description="photos it learned from, and their licences")
+    device: Text
+    steps: Count
+    seconds: float = Field(ge=0, le=MOST)
+    history: Text = Field("", description="earlier runs this one started from")
+    curve: Text = Field("", description="what more training would still give")
 
 
 class WeightFile(BaseModel):
@@ -40,8 +85,12 @@ class WeightFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sha256: str
-    size_bytes: int
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    size_bytes: Count
+    url: Text | None = Field(
+        None,
+        description="where it can be fetched, also relative to the card's address; None: beside it",
+    )
 
 
 class Card(BaseModel):
@@ -53,33 +102,33 @@ class Card(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: Annotated[Text, AfterValidator(_file_name)]
     method: str
-    title: str
-    paper: str
-    channels: int = Field(description="1 for gray, 3 for RGB")
-    parameters: int
-    macs_per_pixel: int = Field(
+    title: Text
+    paper: Text
+    channels: Literal[1, 3] = Field(description="1 for gray, 3 for RGB")
+    parameters: Count
+    macs_per_pixel: Count = Field(
         description="multiply-adds for each input pixel, of SR-Diff for each step, of SSP-IR with "
         "one; what costs the same for a picture of any size is not in it: SODiff's prompt, what "
         "SR-Diff and SSP-IR are told of the whole"
     )
-    overlap_px: int = Field(description="overlap of tiles that hides their borders")
-    licence: str
+    overlap_px: int = Field(ge=0, le=4096, description="overlap of tiles that hides their borders")
+    licence: Text
     files: dict[str, WeightFile] = Field(description="the files by part")
     int8_loss_db: float | None = Field(
         None, description="PSNR the 8-bit form costs, the worst measured; None: there is none"
     )
-    first: str | None = Field(
+    first: Text | None = Field(
         None, description="the weight that restores a picture before this one; None: none does"
     )
-    encoders: dict[str, str] = Field(
+    encoders: dict[Text, Text] = Field(
         {},
         description="fingerprints of what told it about pictures when it was taught: captioner and "
         "text encoder, or image encoder; of an image encoder, its own",
     )
     training: Training
-    scores: dict[str, dict[str, float]] = Field(
+    scores: dict[Text, dict[Text, float]] = Field(
         description="measured through the command line: protocol and quality to PSNR in dB, or to "
         "the score that the protocol's name ends in"
     )
@@ -91,6 +140,21 @@ class Card(BaseModel):
             raise ValueError(f"this version knows {', '.join(PARTS)}, not {method!r}")
         return method
 
+    @model_validator(mode="after")
+    def _files_are_parts(self) -> Card:
+        known = {*self.parts(), *self.parts(int8=True)}
+        if odd := sorted(self.files.keys() - known):
+            raise ValueError(f"a {self.method} has no part {odd[0][:100]!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _network_is_a_table(self) -> Card:
+        network = self.training.recipe.get("network", {})
+        if not isinstance(network, Mapping):
+            raise ValueError("the network in its recipe is no table")
+        _check_numbers(network)
+        return self
+
     @property
     def tasks(self) -> tuple[str, ...]:
         """What a model that samples undoes, as its recipe says; nothing for other methods."""
@@ -98,7 +162,8 @@ class Card(BaseModel):
             return ("real",)
         if self.method != "sr-diff":
             return ()
-        return tuple(self.training.recipe.get("network", {}).get("tasks", ()))
+        tasks = self.training.recipe.get("network", {}).get("tasks", ())
+        return tuple(map(str, tasks)) if isinstance(tasks, list | tuple) else ()
 
     def parts(self, *, int8: bool = False) -> tuple[str, ...]:
         """What the files of one form are called under ``files``, in the order they run."""

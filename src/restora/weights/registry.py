@@ -11,10 +11,16 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from restora.errors import UsageError, WeightsError
-from restora.weights.cards import Card
+from restora.weights.cache import card_path, fetched_names
+from restora.weights.cards import ENCODER, Card
+from restora.weights.onnx_check import check_onnx
 
 FOLDER = Path(__file__).parent
+LONGEST_REASON = 300
+MOST_CARD_BYTES = 4_000_000  # those that ship have 6,000
 
 
 @dataclass(frozen=True)
@@ -75,16 +81,56 @@ DEFAULT_MODEL = "fbcnn"
 ENCODERS = ("lite0",)
 
 
-def find_model(name: str) -> Model:
-    """The model of that name.
+def ships(name: str) -> bool:
+    """Whether a model or a weight that ships has this name; no fetched one may."""
+    return name in {*ENCODERS, *(n for model in MODELS for n in (model.name, *model.weights))}
+
+
+def fetched_models() -> tuple[Model, ...]:
+    """Models of the cache, in order of their names; cards that are damaged are not among them."""
+    found = []
+    for name in fetched_names():
+        try:
+            found.append(_fetched(name))
+        except WeightsError:
+            continue
+    return tuple(model for model in found if model is not None)
+
+
+def _fetched(name: str) -> Model | None:
+    """A model of the cache, if there is one of that name.
 
     Raises:
+        WeightsError: Its card is damaged.
+    """
+    path = None if ships(name) else card_path(name)
+    if path is None:
+        return None
+    card = load_card(str(path))
+    if card.name != name or card.method == ENCODER:
+        raise WeightsError(f"{path}: this card is of another weight than its folder.")
+    gray = card.channels == 1
+    return Model(
+        name=name,
+        summary=f"fetched: {card.title}",
+        gray=str(path) if gray else None,
+        color=None if gray else str(path),
+    )
+
+
+def find_model(name: str) -> Model:
+    """The model of that name: one that ships, or one that was fetched.
+
+    Raises:
+        WeightsError: The card of the fetched one is damaged.
         UsageError: There is none; the message names the nearest and how to list all.
     """
     for model in MODELS:
         if model.name == name:
             return model
-    near = difflib.get_close_matches(name, [m.name for m in MODELS], n=1)
+    if (fetched := _fetched(name)) is not None:
+        return fetched
+    near = difflib.get_close_matches(name, [*(m.name for m in MODELS), *fetched_names()], n=1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     raise UsageError(f"There is no model named {name!r}. {hint}`restora models` lists all.")
 
@@ -99,12 +145,44 @@ def load_card(weight: str) -> Card:
         WeightsError: The card is missing or does not hold what a card holds.
     """
     path = _card_path(weight)
+    where = f"{path}: this card" if is_card_path(weight) else f"The card of {weight}"
+    remedy = "" if is_card_path(weight) else "; install restora again"
     try:
-        return Card.model_validate_json(path.read_bytes())
+        if path.stat().st_size > MOST_CARD_BYTES:
+            raise WeightsError(f"{where} is larger than the {MOST_CARD_BYTES:,} bytes of a card.")
+        data = path.read_bytes()
     except (OSError, ValueError) as error:
-        where = f"{path}: this card" if is_card_path(weight) else f"The card of {weight}"
-        remedy = "" if is_card_path(weight) else "; install restora again"
-        raise WeightsError(f"{where} is missing or damaged{remedy}. ({error})") from error
+        reason = getattr(error, "strerror", None) or error
+        raise WeightsError(f"{where} is missing or damaged{remedy}. ({reason})") from error
+    return parse_card(data, where=where, remedy=remedy)
+
+
+def parse_card(data: bytes, *, where: str, remedy: str = "") -> Card:
+    """The card in a file.
+
+    Args:
+        data: The file.
+        where: How the sentence about a bad one begins.
+        remedy: What to do then.
+
+    Raises:
+        WeightsError: It does not hold what a card holds.
+    """
+    try:
+        card = Card.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        said = first["msg"].removeprefix("Value error, ")
+        reason = f"{place}: {said}" if place else said
+        if not reason.isprintable() or len(reason) > LONGEST_REASON:  # it quotes the file
+            reason = "".join(filter(str.isprintable, reason))[:LONGEST_REASON] + " ..."
+        raise WeightsError(f"{where} is missing or damaged{remedy}. ({reason})") from error
+    if missing := [part for part in card.parts() if part not in card.files]:
+        raise WeightsError(
+            f"{where} is missing or damaged{remedy}. (It names no file for {missing[0]}.)"
+        )
+    return card
 
 
 def load_weight(weight: str, part: str) -> bytes:
@@ -120,12 +198,17 @@ def load_weight(weight: str, part: str) -> bytes:
     card = load_card(weight)
     path = _card_path(weight).with_name(f"{card.name}.{part}.onnx")
     remedy = "" if is_card_path(weight) else "; install restora again"
+    file = card.files.get(part)
     try:
-        data = path.read_bytes()
-    except OSError as error:
+        # Its size first: whatever lies there, no more is read than the card speaks of.
+        whole = file is not None and path.stat().st_size == file.size_bytes
+        data = path.read_bytes() if whole else b""
+    except (OSError, ValueError) as error:
         raise WeightsError(f"The file {path.name} is missing{remedy}.") from error
-    if part not in card.files or hashlib.sha256(data).hexdigest() != card.files[part].sha256:
+    if file is None or hashlib.sha256(data).hexdigest() != file.sha256:
         raise WeightsError(f"The file {path.name} is damaged{remedy}.")
+    if is_card_path(weight):
+        check_onnx(data, name=path.name)
     return data
 
 
