@@ -74,7 +74,7 @@ class CropPairs:
         """The pairs of optimiser step ``step``."""
         recipe, store = self._recipe, self._store
         rng = np.random.default_rng((recipe.train.seed, step))
-        count, side = recipe.data.batch, recipe.data.patch_px
+        count = recipe.data.batch
         numbers = [self._usable[n] for n in rng.integers(len(self._usable), size=count)]
         tasks = rng.choice(len(store.tasks), size=count, p=self._shares)
         variants = rng.integers(store.variants, size=count).tolist()
