@@ -46,11 +46,12 @@ def test_no_file(tmp_path):
     for path, reason in [
         (tmp_path / "no.jpg", "There is no file {}."),
         (tmp_path, "{} is a folder, not a picture."),
-        ("a\0b", "{} cannot be read (embedded null byte)."),
     ]:
         with pytest.raises(InputError) as caught:
             read(path)
         assert str(caught.value) == reason.format(path)
+    with pytest.raises(InputError, match=r"cannot be read \(.*embedded null (byte|character)"):
+        read("a\0b")  # Python's words, which differ among its versions
 
 
 def test_only_regular_files_are_read(tmp_path):
