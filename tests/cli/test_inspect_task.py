@@ -38,7 +38,8 @@ def weight(tmp_path):
     file = WeightFile(sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
     card = Card(
         name="tiny", method="sr-diff", title="t", paper="p", channels=3, parameters=1,
-        macs_per_pixel=1, overlap_px=16, licence="l", files={"judge": file}, scores={},
+        macs_per_pixel=1, overlap_px=16, licence="l", scores={},
+        files=dict.fromkeys(("judge", "refiner", "denoiser"), file),
         training=Training(recipe={}, data="d", device="c", steps=1, seconds=1),
     )  # fmt: skip
     path = tmp_path / "tiny.json"

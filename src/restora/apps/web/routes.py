@@ -16,10 +16,11 @@ from fastapi.sse import EventSourceResponse
 
 from restora.apps.web.about import about
 from restora.apps.web.answers import Answer, FileResponse
+from restora.apps.web.names import file_name, plain_name
 from restora.apps.web.problems import documented
 from restora.apps.web.report_header import report_header
 from restora.apps.web.store import Kept, State
-from restora.apps.web.studio import Studio, file_name, inspected_shape, plain_name, written
+from restora.apps.web.studio import Studio, inspected_shape, written
 from restora.apps.web.wire import (
     About,
     FormatName,

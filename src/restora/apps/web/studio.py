@@ -8,7 +8,6 @@ import time
 import zipfile
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import PurePosixPath
 from tempfile import TemporaryFile
 from typing import TypeVar
 
@@ -17,6 +16,7 @@ from restora.apps.web.cut import cut
 from restora.apps.web.desk import Desk
 from restora.apps.web.disk import Pixels
 from restora.apps.web.limits import Limits
+from restora.apps.web.names import file_name, free_name
 from restora.apps.web.store import Asked, Facts, Kept, Made, Store, Unknown
 from restora.apps.web.wire import InspectedShape, Outcome, Row, Settings
 from restora.apps.web.work import Stopped, Worker
@@ -29,12 +29,11 @@ from restora.engine.result import Result
 from restora.engine.wishes import Wishes
 from restora.errors import OutputError, RestoraError, UsageError, WeightsError
 from restora.images import Picture, check_writable, encode
-from restora.images.formats import SUFFIXES, writable_name
+from restora.images.formats import writable_name
 from restora.images.orientation import swaps_sides
 
 # Formats that browsers show as they are meant, turned and in their colours.
 _SHOWN = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "MPO")
-_NAME_LETTERS = 200
 _TOLD_LETTERS = 1000  # of each text in a file that is told of
 _TOLD_ITEMS = 1000  # of each list
 
@@ -358,7 +357,7 @@ class Studio:
                 for kept in every:
                     if self.files.ending or unwanted():
                         raise Stopped
-                    name = _free(file_name(kept.facts.name, format), reports)
+                    name = free_name(file_name(kept.facts.name, format), reports)
                     told: dict[str, object] = {"source": kept.facts.name}
                     try:
                         outcome, made = self._file(kept, format, jpeg_quality)
@@ -416,31 +415,6 @@ def inspected_shape(found: Inspected, opened: Opened) -> InspectedShape:
     return InspectedShape(
         headline=brief(found.headline), rows=rows, quality=quality, facts=brief(found.told)
     )
-
-
-def plain_name(name: str) -> str:
-    """A file's name without folders or anything that could leave one."""
-    last = PurePosixPath(name.replace("\\", "/")).name
-    shown = "".join(letter for letter in last if letter.isprintable())
-    if len(shown) > _NAME_LETTERS:  # the suffix stays
-        path = PurePosixPath(shown)
-        shown = path.stem[: _NAME_LETTERS - 20] + path.suffix[:20]
-    return shown if shown.strip(". ") else "picture"
-
-
-def file_name(name: str, format: str) -> str:
-    """What the result of a file is called."""
-    return PurePosixPath(name).stem + SUFFIXES[writable_name(format)][0]
-
-
-def _free(name: str, taken: dict[str, object]) -> str:
-    """The name, or with a number where another picture has it."""
-    path, number = PurePosixPath(name), 1
-    lowered = {other.lower() for other in taken} | {"restora.json"}  # for disks that see no case
-    while name.lower() in lowered:
-        number += 1
-        name = f"{path.stem}-{number}{path.suffix}"
-    return name
 
 
 def _outcome(asked: Asked, result: Result) -> Outcome:
