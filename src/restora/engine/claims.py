@@ -99,7 +99,8 @@ class Claims:
         doubtful = begun or self._sizes(target) != wrote
         self._rows.execute(
             "UPDATE pictures SET status = ?, claimed = ?, begun = 0, run = ?, stamp = ?, "
-            "error = ?, input_sha256 = CASE WHEN ? THEN NULL ELSE input_sha256 END WHERE source = ?",
+            "error = ?, input_sha256 = CASE WHEN ? THEN NULL ELSE input_sha256 END "
+            "WHERE source = ?",
             (status, claimed, self._run, each.stamp, error, doubtful, each.source),
         )
         return True
