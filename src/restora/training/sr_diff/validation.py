@@ -24,7 +24,7 @@ from restora.training.sr_diff.store import TokenMaker
 from restora.training.tasks import Pairs
 
 SEED = 1_000_003  # of the damage; apart from that of training
-STEPS = 4
+STEPS_MAX = 4  # of the walk as it ships, which may have many more
 CROP_PX = 192
 
 
@@ -134,7 +134,8 @@ def _restore(network: SRDiff, degraded: Tensor, tokens: Tensor, task: Task) -> T
     def draw(_number: int) -> Tensor:
         return torch.randn(degraded.shape, generator=noise).to(degraded.device)
 
-    restored: Tensor = sample(config.sde.make(), degraded, predict, draw, steps=STEPS)
+    steps = min(config.walk, STEPS_MAX)
+    restored: Tensor = sample(config.sde.make(), degraded, predict, draw, steps=steps)
     return restored.clamp(0, 1)
 
 
