@@ -178,7 +178,8 @@ def driver_killed(lab: Lab, trials: int, rng: random.Random) -> Row:
     row = Row(
         "`kill -9` of the driver alone",
         lab.engine,
-        "its workers end; the next run finishes; same bytes",
+        "its workers end within seconds, the last of Ray within 90 s; the next run, given at once, "
+        "finishes; same bytes",
     )
     for _ in range(trials):
         with lab.out() as out:
@@ -187,9 +188,16 @@ def driver_killed(lab: Lab, trials: int, rng: random.Random) -> Row:
             time.sleep(rng.uniform(0, 2))
             process.kill()
             process.communicate()
-            ended = wait_until(lambda group=process.pid: not alive(group), 30)
+            died = time.monotonic()
+            group = process.pid
+            idle = wait_until(lambda group=group: not actors(group), 15)
             lab.run(out)
-            row.note(lab.problem(out) if ended else "processes went on for more than 30 s")
+            left = 90 - (time.monotonic() - died)
+            gone = wait_until(lambda group=group: not alive(group), max(1, left))
+            if idle and gone:
+                row.note(lab.problem(out))
+            else:
+                row.note("a process went on" if idle else "a worker went on")
     return row
 
 
@@ -405,7 +413,7 @@ def shards(lab: Lab) -> Row:
     cut = lab.folder / "cut.zip"
     cut.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
     with lab.out() as out:
-        inputs = [f"zip://**.jpg::file://{shard}", f"zip://**.jpg::file://{cut}"]
+        inputs = [f"zip://::file://{shard}", f"zip://::file://{cut}"]
         done = lab.run(out, inputs=inputs)
         told = done.returncode == 1 and "cut.zip" in done.stderr
         clean = "Traceback" not in done.stderr
