@@ -506,7 +506,8 @@ def main() -> None:
         for row in found
     ]
     head = ["fault", "engine", "tried", "what has to happen", "happened"]
-    command = "    python docs/make_faults.py --data FOLDER_OF_JPEGS"
+    trials = f"--trials {chosen.trials} --ray-trials {chosen.ray_trials}"
+    command = f"    python docs/make_faults.py --data FOLDER_OF_JPEGS {trials}"
     put(PAGE, faults=f"{command}\n\n{table(head, told, right_from=4)}")
 
 

@@ -234,6 +234,8 @@ def measure(data: Path, runs: int) -> dict[str, Any]:
             for each in found:
                 del each["told"]
         return {
+            "rows": ROWS,
+            "recorded": RECORDED,
             "cores": os.cpu_count(),
             "megapixels": megapixels(pictures),
             "bytes_in": sum(path.stat().st_size for path in pictures.glob("*.jpg")),
@@ -330,18 +332,20 @@ def section(kept: dict[str, Any]) -> str:
     limits = sorted(scale_model.limits(measured).items(), key=lambda each: each[1])
     first = ", then ".join(f"{name} (at {cores:,.0f} cores)" for name, cores in limits)
     model = scale_model
+    runs = len(ways[PLAIN])
+    told_runs = "one run each" if runs == 1 else f"medians of {runs} runs, taken in turn"
     return f"""{pictures} JPEGs of {kept["megapixels"] / pictures:.2f} megapixels on average, the
-largest of 1.6, on {kept["cores"]} cores; each figure is the median of {len(ways[PLAIN])}, the ways
-taken in turn. Rates are without the start, which is in the time to the first result. Plain
-`--jobs 1` lets one network have every core.
+largest of 1.6, on {kept["cores"]} cores; {told_runs}. Rates are without
+the start, which is in the time to the first result. Plain `--jobs 1` lets one network have every
+core.
 
     python docs/make_scale.py --data testsets
 
 {table(head, rows)}
 
 With two workers of Ray a picture takes {100 * statistics.median(over):.0f} % longer than with two
-at a time in one process ({", ".join(f"{100 * each:.0f} %" for each in over)}). What an archive
-costs beside the pictures, measured with {ROWS:,} rows of which {RECORDED:,} are done:
+at a time in one process. What an archive costs beside the pictures, measured with
+{kept["rows"]:,} rows of which {kept["recorded"]:,} are done:
 
 {table(["", "each"], costs)}
 
