@@ -172,4 +172,4 @@ class Card(BaseModel):
 
     def size_bytes(self, *, int8: bool = False) -> int:
         """Bytes of the files that one form needs."""
-        return sum(self.files[part].size_bytes for part in self.parts(int8=int8))
+        return sum(self.files[p].size_bytes for p in self.parts(int8=int8) if p in self.files)
