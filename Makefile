@@ -9,7 +9,7 @@ export SOURCE_DATE_EPOCH
 PIP = -m pip --disable-pip-version-check install --quiet
 # All that a lock names, each by its hash, and nothing else.
 LOCKED = $(PIP) --require-hashes --no-deps --requirement
-UV = .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 $(UPGRADE)
+UV = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 $(UPGRADE)
 EXTRAS = train diffusion docs downstream metrics scale web dev fuzz
 SOURCES = $(shell find src -type f -not -name '*.pyc')
 
