@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ from restora.networks.catalogue import (
 from restora.networks.expected import expected_weights, first_sentence
 from restora.networks.fbcnn import FBCNNConfig
 from restora.networks.onnx_weights import read_onnx_weights
+from restora.networks.plain_values import read_plain
 from restora.networks.released import from_released, is_released, to_released
 from restora.networks.sodiff.config import SODiffConfig
 from restora.networks.sodiff.network import SODiff, merge_lora
@@ -195,19 +195,11 @@ def _read_onnx(path: Path) -> Loaded:
 
 
 def _read_pytorch(path: Path) -> Loaded:
-    try:
-        raw = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path}: this is not a file of PyTorch weights, or holds more than weights: "
-            "code in it is never run."
-        ) from error
-    except Exception as error:  # torch raises whatever the damage happens to hit
-        raise WeightsError(
-            f"{path}: this file of weights is damaged ({first_sentence(error)})."
-        ) from error
+    raw = read_plain(
+        path,
+        foreign="this is not a file of PyTorch weights, or holds more than weights",
+        damaged="this file of weights is damaged",
+    )
     if isinstance(raw, Mapping) and {"recipe", "average"} <= raw.keys():
         raise WeightsError(
             f"{path}: this is a training checkpoint; `restora export` makes a weight of it."

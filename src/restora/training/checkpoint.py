@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from restora.errors import WeightsError
 from restora.networks.expected import expected_weights, first_sentence
+from restora.networks.plain_values import read_plain
 from restora.training.recipe import parse_recipe
 from restora.training.sections import Recipe
 
@@ -62,19 +62,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
         MissingExtra: What its network is made of is not installed.
         WeightsError: The file is not a checkpoint of Restora.
     """
-    try:
-        raw = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path}: this is not a training checkpoint, or holds more than one: code in it is "
-            "never run."
-        ) from error
-    except Exception as error:  # torch raises whatever the damage happens to hit
-        raise WeightsError(
-            f"{path}: this is not a training checkpoint ({first_sentence(error)})."
-        ) from error
+    raw = read_plain(
+        path,
+        foreign="this is not a training checkpoint, or holds more than one",
+        damaged="this is not a training checkpoint",
+    )
     try:
         plain = {
             "recipe": parse_recipe(json.loads(raw["recipe"]), name=str(path)),

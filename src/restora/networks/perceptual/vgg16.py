@@ -8,7 +8,6 @@ Shapes: B pictures, C channels, H×W pixels.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, cast
@@ -19,6 +18,8 @@ from torch.nn import functional
 
 from restora._optional import require
 from restora.errors import WeightsError
+from restora.networks.expected import first_sentence
+from restora.networks.plain_values import read_plain
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 MEAN = (0.485, 0.456, 0.406)
@@ -105,25 +106,27 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise WeightsError(f"{path}: there is no such file of weights.")
-    safetensors = None
     if path.suffix.lower() == ".safetensors":
-        safetensors = require("safetensors.torch", extra="diffusion")
-    try:
-        if safetensors is not None:
-            raw = safetensors.load_file(path)
-        else:
-            raw = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path}: this is not a file of PyTorch weights, or holds more than weights: "
-            "code in it is never run."
-        ) from error
-    except Exception as error:  # both libraries raise whatever the damage happens to hit
-        first_line = (str(error).splitlines() or ["empty"])[0]
-        raise WeightsError(f"{path}: this file of weights is damaged ({first_line}).") from error
+        raw = _read_safetensors(path)
+    else:
+        raw = read_plain(
+            path,
+            foreign="this is not a file of PyTorch weights, or holds more than weights",
+            damaged="this file of weights is damaged",
+        )
     if not isinstance(raw, Mapping) or not all(isinstance(w, Tensor) for w in raw.values()):
         raise WeightsError(f"{path}: holds no table of tensors.")
     return {str(name): weight.detach().float() for name, weight in raw.items()}
+
+
+def _read_safetensors(path: Path) -> Mapping[str, Tensor]:
+    safetensors = require("safetensors.torch", extra="diffusion")
+    try:
+        return cast(Mapping[str, Tensor], safetensors.load_file(path))
+    except Exception as error:  # safetensors raises whatever the damage happens to hit
+        raise WeightsError(
+            f"{path}: this file of weights is damaged ({first_sentence(error)})."
+        ) from error
 
 
 def _convolution(

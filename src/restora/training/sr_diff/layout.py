@@ -15,7 +15,6 @@ PyTorch; the rest does not.
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restora._optional import require
-from restora.errors import InputError
+from restora.errors import InputError, WeightsError
 from restora.images.atomic import write_atomically
 from restora.images.pairs import Pair, pair_by_stem, pictures_by_stem
 from restora.networks.sr_diff.tasks import FOLDERS, TASKS, Task
@@ -132,17 +131,14 @@ def read_features(path: Path) -> NDArray[np.float32]:
     """
     torch = require("torch", extra="train")
     try:
-        tensor = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}).") from error
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f"{path}: this is no file of features: it is none of PyTorch's, or holds more than a "
-            "tensor; code in it is never run."
-        ) from error
-    except Exception as error:  # torch raises whatever the damage happens to hit
-        first_line = (str(error).splitlines() or ["empty"])[0]
-        raise InputError(f"{path}: this file of features is damaged ({first_line}).") from error
+        tensor = require("restora.networks.plain_values", extra="train").read_plain(
+            path,
+            foreign="this is no file of features: it is none of PyTorch's, or holds more than a "
+            "tensor",
+            damaged="this file of features is damaged",
+        )
+    except WeightsError as error:  # they are inputs here
+        raise InputError(str(error)) from error
     if not isinstance(tensor, torch.Tensor):
         raise InputError(f"{path}: features are one tensor, not a {type(tensor).__name__}.")
     if tensor.ndim != 2 or not tensor.numel() or not tensor.is_floating_point():
