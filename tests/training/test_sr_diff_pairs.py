@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from restora.errors import InputError, RecipeError
 from restora.training.data import PhotoStore
-from restora.training.sr_diff.pairs import CropPairs
+from restora.training.sr_diff.pairs import CropPairs, apply_gamma
 from restora.training.sr_diff.sources import Having
 from restora.training.sr_diff.store import PairStore, token_maker
 
@@ -203,3 +205,35 @@ def test_fresh_damage_is_of_the_same_place_and_new_each_time(sr_diff_recipe):
     for clean, degraded in zip(batch.clean, batch.degraded, strict=True):
         pair = torch.stack([clean.flatten(), degraded.flatten()])
         assert torch.corrcoef(pair)[0, 1] > 0.5
+
+
+def test_a_gamma_changes_clean_and_degraded_alike(sr_diff_recipe):
+    options = {"data": {"batch": 8}, "fresh": True, "task_shares": {"lowlight": 0, "dehaze": 1}}
+
+    def batch(**more):
+        recipe = sr_diff_recipe("restore", **options, **more)
+        return CropPairs(Same(numbered()), recipe).batch(0)
+
+    def slopes(planes):  # of red and green, which rise by 3 from row to row or column to column
+        return (255 * planes[:2]).round().diff(dim=-1).abs().unique().tolist()
+
+    assert all(slopes(clean) == [0, 3] for clean in batch().clean)
+    curved = batch(random_gamma=1.5)
+    assert sum(slopes(clean) == [0, 3] for clean in curved.clean) < 3  # a gamma may be near 1
+    for clean, degraded in zip(curved.clean, curved.degraded, strict=True):
+        assert torch.corrcoef(torch.stack([clean.flatten(), degraded.flatten()]))[0, 1] > 0.5
+
+
+@given(gamma=st.floats(0.25, 4))
+def test_a_gamma_keeps_order_black_and_white(gamma):
+    every = np.arange(256, dtype=np.uint8)
+    curve = apply_gamma(every, gamma)
+    assert (curve[0], curve[-1]) == (0, 255)
+    assert (np.diff(curve.astype(int)) >= 0).all()
+    assert (curve.astype(int) <= every).all() if gamma > 1 else (curve >= every).all()
+    np.testing.assert_array_equal(apply_gamma(every, 1.0), every)
+
+
+def test_a_gamma_is_for_fresh_damage(sr_diff_recipe):
+    with pytest.raises(RecipeError, match=r"random_gamma is for fresh damage: set srdiff\.fresh"):
+        sr_diff_recipe("restore", random_gamma=1.5)

@@ -45,6 +45,17 @@ class PairBatch:
     dice: Tensor
 
 
+def apply_gamma(pixels: Bytes, gamma: float) -> Bytes:
+    """A picture made darker, or lighter where gamma is below 1; black and white stay.
+
+    Args:
+        pixels: Of any shape, 0-255.
+        gamma: The power of the samples in 0-1, above 0.
+    """
+    curve = 255 * (np.arange(256) / 255) ** gamma
+    return np.asarray(curve.round().astype(np.uint8)[pixels])
+
+
 class CropPairs:
     """Batches of crops: that of a step is a pure function of the seed and the step."""
 
@@ -104,6 +115,9 @@ class CropPairs:
             return tuple(cut_alike(rng, (clean, degraded), side))
         around = min(side + 2 * SURROUNDINGS_PX, *clean.shape[:2])
         (wide,) = cut_alike(rng, (clean,), around)
+        most = self._recipe.srdiff.random_gamma
+        if most > 1:
+            wide = apply_gamma(wide, most ** rng.uniform(-1, 1))
         worse = degrade(np.ascontiguousarray(wide), task, int(rng.integers(2**31))).pixels
         edge = (around - side) // 2
         return tuple(each[edge : edge + side, edge : edge + side] for each in (wide, worse))

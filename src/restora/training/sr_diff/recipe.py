@@ -27,6 +27,13 @@ class SRDiffSection(Section):
         description="restore: degrade each patch anew, with its surroundings; tokens are still "
         "those of a stored copy; ours",
     )
+    random_gamma: float = Field(
+        1.0,
+        ge=1,
+        le=4,
+        description="restore, fresh: before its damage a patch gets a gamma between the inverse of "
+        "this and this, so that the U-Net does not learn by heart how light the photos are; ours",
+    )
     holdout: Share = Field(0.1, description="share of the photos that the refiner does not see")
     l1_weight: float = Field(0.7, ge=0, description="refiner: mean distance of the vectors")
     cosine_weight: float = Field(0.3, ge=0, description="refiner: 1 - cosine of their angle")
@@ -59,6 +66,8 @@ class SRDiffRecipe(Recipe):
         multiple_px = self.network.multiple_px
         if self.data.patch_px % multiple_px:
             raise ValueError(f"data.patch_px is a multiple of {multiple_px} for this network")
+        if self.srdiff.random_gamma > 1 and not self.srdiff.fresh:
+            raise ValueError("random_gamma is for fresh damage: set srdiff.fresh")
         if self.srdiff.stage == "judge" and self.network.judge is None:
             raise ValueError("the stage judge trains network.judge, which is null")
         if any(task not in self.network.tasks for task in self.srdiff.task_shares):
