@@ -45,6 +45,29 @@ def test_nonsense_is_no_orientation(exif):
     assert not exif_is_sound(b"II*\0\xff\0\0\0")
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("kind", "count"), [(5, 1), (3, 3), (4, 2), (13, 1), (2, 2)])
+def test_an_orientation_that_cannot_be_overwritten_turns_nothing(order, kind, count, picture):
+    """Turned, the pixels would be turned once more by whoever reads the tag."""
+    start = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    values = {3: "HHH", 13: "II"}.get(kind, "II")
+    inline = struct.pack(order + "I", 6 if kind == 13 else 26)
+    odd = start + struct.pack(order + "IHHHI", 8, 1, 0x0112, kind, count) + inline + bytes(4)
+    odd += struct.pack(order + values, *[6] * len(values))
+    assert exif_orientation(odd) is None
+    jpeg = encode(replace(picture(), metadata=Metadata(exif=odd)), format="JPEG")
+    found = read_bytes(jpeg, name="a.jpg")
+    assert (found.metadata.orientation, found.metadata.exif) == (1, odd)
+
+
+@pytest.mark.parametrize(("kind", "code"), [(1, "B"), (3, "H"), (4, "I"), (8, "h"), (9, "i")])
+def test_an_orientation_of_any_other_type_is_read_and_written(kind, code):
+    value = struct.pack("<" + code, 6).ljust(4, b"\0")
+    before = b"II*\0" + struct.pack("<IHHHI", 8, 1, 0x0112, kind, 1) + value + bytes(4)
+    assert exif_orientation(before) == 6
+    assert exif_orientation(exif_with_orientation(before, 1)) == 1
+
+
 def test_the_prefix_of_jpeg(exif):
     assert strip_prefix(b"Exif\0\0" + exif()) == exif()
     assert strip_prefix(exif()) == exif()

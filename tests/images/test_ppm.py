@@ -45,6 +45,23 @@ def test_words():
     assert levels(b"P2 2 1 65535 0 65535") == [0, 65535]
 
 
+def test_a_comment_before_the_pixels():
+    """Its end is no white space, so one more byte of that stands before the pixels."""
+    assert levels(b"P6 1 1 255#c\n\nabc") == [97, 98, 99]
+    assert levels(b"P5 1 1#a\r255#b\r#c\n\t\x20") == 32
+    assert levels(b"P6 1 1 255 #c\n") == [35, 99, 10]
+    assert levels(b"P2 1 1 255#c\n7") == 7
+
+
+@pytest.mark.parametrize(
+    "behind", [b"P2 2 1 255\n3 4", b"words", b"\0", b"-1 999", b"z" * 3_000_000]
+)
+def test_what_stands_behind_the_last_number_does_not_matter(behind):
+    assert levels(b"P2 2 1 255\n1 2\n" + behind) == [1, 2]
+    assert levels(b"P3 1 1 255\n1 2 3\n" + behind) == [1, 2, 3]
+    assert levels(b"P1 2 1\n1 0\n" + behind) == [0, 255]
+
+
 def test_bytes_of_other_peaks():
     assert levels(b"P5 3 1 100\n\0\x32\xff") == [0, 128, 255]
     assert levels(b"P5 2 1 1000\n\x03\xe8\x01\xf4") == [65535, 32768]
@@ -81,6 +98,12 @@ def test_cut():
         (b"P2 2 2 9 1 2 3 -1", "it holds something that is no number up to its largest"),
         (b"P2 2 2 9 1 2 3 " + b"9" * 30, "it holds something that is no number up to its largest"),
         (b"P1 2 2 0 1 1 7", "it holds something that is no number up to its largest"),
+        (
+            b"P2 2 2 9 1 2 3 " + b"9" * 3_000_000,
+            "it holds something that is no number up to its largest",
+        ),
+        (b"P6 1 1 255#c\nabc", "no white space stands between its header and its pixels"),
+        (b"P6 1 1 255#c", "no white space stands between its header and its pixels"),
         (b"P5\n#" + b"x" * 70_000, "its header is longer than 65,536 bytes"),
     ],
 )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from restora.errors import OutputError, UsageError
-from restora.images import Picture, check_writable, encode, read, read_bytes, write
+from restora.images import Picture, atomic, check_writable, encode, read, read_bytes, write
 from restora.images.atomic import write_atomically
 
 
@@ -174,6 +174,30 @@ def test_a_full_disk(picture):
     with pytest.raises(OutputError) as caught:
         write(picture(), "/dev/full", format="png")
     assert str(caught.value) == "/dev/full cannot be written: the disk is full."
+
+
+def test_a_name_that_no_file_can_have(tmp_path, picture):
+    path = f"{tmp_path}/a\0.png"
+    with pytest.raises(OutputError) as caught:
+        write(picture(), path)
+    assert str(caught.value).startswith(f"{path} cannot be written: ")
+    assert "null" in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/proc/self/ns/pid").exists(), reason="needs Linux's namespaces")
+def test_half_files_of_a_container_of_the_same_name_are_left_alone(tmp_path, monkeypatch):
+    """Each container numbers its processes for itself, so the number of a living one is no news."""
+    paths = []
+    for space in (1, 2):
+        monkeypatch.setattr(Path, "readlink", lambda _, at=space: Path(f"pid:[{at}]"))
+        atomic._machine.cache_clear()
+        nobody = 2**22 + 1  # more than any process's number
+        paths.append(tmp_path / f".restora-{atomic._machine()}-{nobody}-{'0' * 16}.part")
+        paths[-1].touch()
+    atomic.sweep(tmp_path)
+    monkeypatch.undo()
+    atomic._machine.cache_clear()
+    assert list(tmp_path.iterdir()) == paths[:1]
 
 
 def test_the_longest_name(tmp_path, picture):

@@ -47,8 +47,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
         DiskFull: There is no room for it.
         OutputError: The operating system refuses; the message says why.
     """
-    target = Path(os.path.realpath(path))
     try:
+        target = Path(os.path.realpath(path))
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a directory")
         if target.exists() and not target.is_file():
@@ -78,8 +78,14 @@ def sweep(folder: Path) -> None:
 
 @cache
 def _machine() -> str:
-    """A name for this machine, of eight hexadecimal digits."""
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+    """A name for this machine, of eight hexadecimal digits.
+
+    Containers may share a host's name and yet number their processes each for themselves.
+    """
+    name = socket.gethostname()
+    with contextlib.suppress(OSError):
+        name += str(Path("/proc/self/ns/pid").readlink())
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
 def _replace(target: Path, data: bytes) -> None:

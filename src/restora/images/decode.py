@@ -89,12 +89,16 @@ def check_size(request: Request, *, width_px: int, height_px: int) -> None:
         )
 
 
-def load(image: ImageFile.ImageFile, request: Request) -> int | None:
+def load(
+    image: ImageFile.ImageFile, request: Request, *, low: ImageFile.ImageFile | None = None
+) -> int | None:
     """Decode a lazily opened file.
 
     Args:
         image: Opened, size checked, nothing decoded yet.
         request: With ``salvage``, what decodes before the damage is kept.
+        low: The same file once more, where ``image`` gives the high byte of each sample and this
+            one the low; either byte may be 0 in all of a sound picture.
 
     Returns:
         None if all is well; with salvage, the number of rows up to the last one that holds
@@ -103,6 +107,16 @@ def load(image: ImageFile.ImageFile, request: Request) -> int | None:
     Raises:
         InputError: It does not decode; with salvage, nothing of it does.
     """
+    rows = [_load(part, request) for part in (image, low) if part is not None]
+    if rows[0] is None:
+        return None
+    most = max(count or 0 for count in rows)
+    if most == 0:
+        raise InputError(f"{request.name} is damaged and nothing of it decodes.")
+    return most
+
+
+def _load(image: ImageFile.ImageFile, request: Request) -> int | None:
     try:
         image.load()
     except MemoryError:
@@ -113,10 +127,7 @@ def load(image: ImageFile.ImageFile, request: Request) -> int | None:
                 raise cut_off(request) from error
             raise InputError(damaged(request, error).message, remedy=SALVAGE) from error
         with guarded(request):  # a palette may be damaged too
-            rows = _keep_partial(image)
-        if rows == 0:
-            raise InputError(f"{request.name} is damaged and nothing of it decodes.") from error
-        return rows
+            return _keep_partial(image)
     return None
 
 
@@ -137,11 +148,14 @@ def _keep_partial(image: ImageFile.ImageFile) -> int:
     """Make a half decoded image usable; returns the rows up to the last that holds anything."""
     if image._im is None:
         return 0
+    args = image.tile[0].args if image.format == "BMP" else None
+    upwards = isinstance(args, tuple) and args[-1] == -1  # the last row comes first
     image.tile = []  # nothing left to load: what is there is the picture
-    for top, bottom in reversed(list(strips(image.height, image.width))):
-        rows = band(image, top, bottom).reshape(bottom - top, -1).any(axis=1)
-        if rows.any():
-            return top + int(np.flatnonzero(rows)[-1]) + 1
+    parts = list(strips(image.height, image.width))
+    for top, bottom in parts if upwards else reversed(parts):
+        rows = np.flatnonzero(band(image, top, bottom).reshape(bottom - top, -1).any(axis=1))
+        if rows.size:
+            return image.height - top - int(rows[0]) if upwards else top + int(rows[-1]) + 1
     return 0
 
 

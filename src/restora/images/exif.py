@@ -9,7 +9,6 @@ from restora.jpeg.ifd import (
     Directory,
     Entry,
     first_directory,
-    orientation_of,
     read_directory,
 )
 from restora.jpeg.metadata import EXIF
@@ -27,6 +26,7 @@ __all__ = [
 _X_RESOLUTION, _Y_RESOLUTION, _UNIT = 282, 283, 296
 _EXIF_DIRECTORY, _PIXEL_X, _PIXEL_Y = 0x8769, 0xA002, 0xA003
 _CM_PER_INCH = 2.54
+_CODES = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i"}
 
 
 def strip_prefix(exif: bytes) -> bytes:
@@ -40,9 +40,23 @@ def exif_is_sound(exif: bytes) -> bool:
 
 
 def exif_orientation(exif: bytes) -> int | None:
-    """The orientation, 1-8, or None where the EXIF does not say or says nonsense."""
+    """The orientation, 1-8, or None where the EXIF does not say, or not as it is to be said.
+
+    One that could not be overwritten when the pixels are turned would turn them twice.
+    """
+    place = _orientation_place(exif)
+    value = struct.unpack_from(place[0], exif, place[1])[0] if place else 0
+    return value if value in range(1, 9) else None
+
+
+def _orientation_place(exif: bytes) -> tuple[str, int] | None:
+    """Of the orientation, how it is packed and where; None for one that cannot be overwritten."""
     directory = first_directory(exif)
-    return orientation_of(directory) if directory else None
+    entry = directory.entries.get(ORIENTATION_TAG) if directory else None
+    if directory is None or entry is None or entry.count < 1 or not entry.inline:
+        return None
+    code = _CODES.get(entry.kind)
+    return (directory.order + code, entry.field_at + 8) if code else None
 
 
 def exif_turned_upright(exif: bytes, *, swapped: bool) -> bytes:
@@ -86,16 +100,11 @@ def exif_with_orientation(exif: bytes, orientation: int) -> bytes:
         exif: A TIFF structure.
         orientation: 1-8.
     """
-    directory = first_directory(exif)
-    entry = directory.entries.get(ORIENTATION_TAG) if directory else None
-    if directory is None or entry is None or entry.count < 1:
+    place = _orientation_place(exif)
+    if place is None:
         return exif
-    codes = {1: "B", 3: "H", 4: "I", 6: "b", 7: "B", 8: "h", 9: "i"}
-    code = codes.get(entry.kind)
-    if code is None or not entry.inline:
-        return exif
-    value = struct.pack(directory.order + code, orientation)
-    at = entry.field_at + 8
+    code, at = place
+    value = struct.pack(code, orientation)
     return exif[:at] + value + exif[at + len(value) :]
 
 

@@ -7,6 +7,7 @@ Source: GIF89a specification (CompuServe, 1990), sections 15 to 24.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from restora.errors import InputError
@@ -14,7 +15,8 @@ from restora.images.decode import Request, check_size, damaged
 
 __all__ = ["LeanGif", "lean_gif"]
 
-_EXTENSION, _FRAME, _CONTROL, _COMMENT = 0x21, 0x2C, 0xF9, 0xFE
+_EXTENSION, _FRAME, _END = b"!", b",", b";"
+_CONTROL, _COMMENT = 0xF9, 0xFE
 # A frame of 250 megapixels of noise takes 2 million.
 _BLOCKS_MAX = 4_000_000
 _EXTENSIONS_MAX = 10_000  # before the first frame; most files have two
@@ -22,10 +24,11 @@ _EXTENSIONS_MAX = 10_000  # before the first frame; most files have two
 
 @dataclass(frozen=True)
 class LeanGif:
-    """A GIF of one frame, and the comments that stood before it."""
+    """A GIF of one frame, the comments that stood before it, and whether frames follow it."""
 
     data: bytes
     comment: bytes | None
+    animated: bool
 
 
 class _Walk:
@@ -47,10 +50,28 @@ class _Walk:
                 )
         self.at, self.blocks = at + 1, count
 
-    def count_extension(self) -> None:
-        self.extensions += 1
-        if self.extensions > _EXTENSIONS_MAX:
-            raise damaged(self._request, "too much stands before its first frame")
+    def to_frame(self, *ends: bytes) -> Iterator[tuple[int, int]]:
+        """Move to the next frame; on the way give where each extension starts, and its kind."""
+        while (found := self.data[self.at : self.at + 1]) not in {b"", _FRAME, *ends}:
+            opened = self.at
+            self.extensions += 1
+            if self.extensions > _EXTENSIONS_MAX:
+                raise damaged(self._request, "too much stands before its first frame")
+            if found != _EXTENSION:  # junk between blocks is passed over, as Pillow does
+                self.at += 1
+                continue
+            self.at += 2
+            self.skip_blocks()
+            yield opened, int.from_bytes(self.data[opened + 1 : opened + 2])
+
+    def another_frame(self) -> bool:
+        """Whether one follows; given up where that takes long to find out."""
+        try:
+            for _ in self.to_frame(_END):
+                pass
+        except InputError:
+            return False
+        return self.data[self.at : self.at + 1] == _FRAME
 
 
 def lean_gif(data: bytes, request: Request) -> LeanGif:
@@ -65,17 +86,10 @@ def lean_gif(data: bytes, request: Request) -> LeanGif:
     walk.at = 13 + _table_bytes(data[10])
     start, control = data[: walk.at], b""
     comments: list[bytes] = []
-    while data[walk.at : walk.at + 1] not in {b"", bytes([_FRAME])}:
-        opened, kind = walk.at, data[walk.at + 1 : walk.at + 2]
-        walk.count_extension()
-        if data[opened] != _EXTENSION:  # junk between blocks is passed over, as Pillow does
-            walk.at += 1
-            continue
-        walk.at += 2
-        walk.skip_blocks()
-        if kind == bytes([_CONTROL]):
+    for opened, kind in walk.to_frame():
+        if kind == _CONTROL:
             control = data[opened : walk.at]
-        elif kind == bytes([_COMMENT]):
+        elif kind == _COMMENT:
             comments.append(_joined(data, opened + 2, walk.at))
     frame_at = walk.at
     if frame_at + 11 > len(data):
@@ -88,7 +102,8 @@ def lean_gif(data: bytes, request: Request) -> LeanGif:
     walk.at += 10 + _table_bytes(data[frame_at + 9]) + 1
     walk.skip_blocks()
     frame = data[frame_at : walk.at]
-    return LeanGif(b"".join([start, control, frame, b";"]), b"\n".join(comments) or None)
+    lean = b"".join([start, control, frame, _END])
+    return LeanGif(lean, b"\n".join(comments) or None, walk.another_frame())
 
 
 def _table_bytes(flags: int) -> int:

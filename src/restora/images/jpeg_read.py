@@ -22,6 +22,7 @@ from restora.images.decode import (
     load,
     salvage_note,
 )
+from restora.images.jpeg_segments import BODY_MAX_BYTES
 from restora.images.left_out import bytes_behind, more
 from restora.images.metadata_in import RawMetadata
 from restora.images.picture import Picture
@@ -169,7 +170,7 @@ def _raw(found: Metadata) -> RawMetadata:
         exif=found.exif.data if found.exif else None,
         xmp=found.xmp,
         dpi=_dpi(found.density),
-        comment=found.comments[0] if found.comments else None,
+        comment=_comment(found.comments),
         photoshop=found.photoshop,
     )
     if found.xmp_extended:
@@ -177,6 +178,12 @@ def _raw(found: Metadata) -> RawMetadata:
     if not found.icc_whole:
         raw.notes.append("The colour profile is incomplete and was left out.")
     return raw
+
+
+def _comment(parts: tuple[bytes, ...]) -> bytes | None:
+    """All comments, a line each; where a segment is full, the next one goes on."""
+    ends = [b"" if len(part) == BODY_MAX_BYTES else b"\n" for part in parts[:-1]]
+    return b"".join(map(bytes.__add__, parts, [*ends, b""])) or None
 
 
 def _dpi(density: Density | None) -> tuple[float, float] | None:

@@ -10,10 +10,10 @@ from restora.images.picture import Metadata
 from restora.jpeg.markers import APP0, APP1, APP2, APP13, COM, segments
 from restora.jpeg.metadata import EXIF, ICC, PHOTOSHOP, XMP, is_jfif
 
-__all__ = ["metadata_segments", "with_metadata"]
+__all__ = ["BODY_MAX_BYTES", "metadata_segments", "with_metadata"]
 
-_BODY_MAX_BYTES = 65533
-_ICC_PART_MAX_BYTES = _BODY_MAX_BYTES - len(ICC) - 2
+BODY_MAX_BYTES = 65533  # of a segment, without its length
+_ICC_PART_MAX_BYTES = BODY_MAX_BYTES - len(ICC) - 2
 
 
 def with_metadata(jpeg: bytes, metadata: Metadata) -> bytes:
@@ -46,20 +46,21 @@ def metadata_segments(metadata: Metadata) -> list[bytes]:
     if metadata.xmp:
         parts.append(_segment(APP1, XMP + metadata.xmp, what="XMP"))
     if metadata.photoshop:
-        room = _BODY_MAX_BYTES - len(PHOTOSHOP)
+        room = BODY_MAX_BYTES - len(PHOTOSHOP)
         for start in range(0, len(metadata.photoshop), room):
             piece = metadata.photoshop[start : start + room]
             parts.append(_segment(APP13, PHOTOSHOP + piece, what="Photoshop data"))
     parts += _icc(metadata.icc or b"")
-    if metadata.comment:
-        parts.append(_segment(COM, metadata.comment, what="comment"))
+    comment = metadata.comment or b""
+    for start in range(0, len(comment), BODY_MAX_BYTES):  # a full one goes on in the next
+        parts.append(_segment(COM, comment[start : start + BODY_MAX_BYTES], what="comment"))
     return parts
 
 
 def _segment(marker: int, body: bytes, *, what: str) -> bytes:
-    if len(body) > _BODY_MAX_BYTES:
+    if len(body) > BODY_MAX_BYTES:
         raise OutputError(
-            f"The {what} is {len(body)} bytes long and JPEG holds {_BODY_MAX_BYTES}; "
+            f"The {what} is {len(body)} bytes long and JPEG holds {BODY_MAX_BYTES}; "
             f"save as PNG or TIFF, or leave the metadata out."
         )
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body

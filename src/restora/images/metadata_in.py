@@ -25,6 +25,8 @@ class RawMetadata:
         photoshop: Image resources.
         orientation: What the container itself states, such as TIFF's own tag. Otherwise EXIF
             decides, and without EXIF's word, XMP, as in Pillow and Adobe's programs.
+        png_colour: PNG's own chunks about colour, whole, by their kind.
+        png_texts: Its texts, likewise.
         notes: Sentences for the user about what could not be kept.
     """
 
@@ -35,6 +37,8 @@ class RawMetadata:
     comment: bytes | None = None
     photoshop: bytes | None = None
     orientation: int | None = None
+    png_colour: dict[bytes, bytes] = field(default_factory=dict)
+    png_texts: list[bytes] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def settle(self) -> Metadata:
@@ -59,4 +63,5 @@ class RawMetadata:
             orientation=orientation if orientation and 1 <= orientation <= 8 else 1,
             comment=self.comment,
             photoshop=self.photoshop or None,
+            png=b"".join([*self.png_colour.values(), *self.png_texts]) or None,
         )

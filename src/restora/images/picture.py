@@ -30,6 +30,8 @@ class Metadata:
         orientation: The EXIF orientation, 1-8; 1 is upright.
         comment: A JPEG or GIF comment.
         photoshop: Photoshop's image resources, which hold IPTC, without ``Photoshop 3.0\\0``.
+        png: Chunks that only PNG knows, one after the other as in the file: how its numbers are to
+            be seen where there is no profile (cICP, sRGB, gAMA, cHRM), then texts, never unpacked.
     """
 
     icc: bytes | None = None
@@ -39,6 +41,7 @@ class Metadata:
     orientation: int = 1
     comment: bytes | None = None
     photoshop: bytes | None = None
+    png: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

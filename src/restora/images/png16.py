@@ -59,8 +59,7 @@ def decode_png16(header: Chunk, rest: bytes, request: Request) -> tuple[Decoded,
         # "16L" means the second byte is the high one: in a file where the first one is, that
         # picks out the low byte.
         image, low = (_open(header.body, rest, rawmode=f"{mode};16{end}") for end in "BL")
-        rows = load(image, request)
-        load(low, request)
+        rows = load(image, request, low=low)
 
         def fetch(top: int, bottom: int) -> NDArray[np.uint16]:
             return joined(band(image, top, bottom), band(low, top, bottom))

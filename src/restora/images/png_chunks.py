@@ -13,7 +13,15 @@ from restora.errors import InputError
 from restora.images.metadata_in import RawMetadata
 from restora.images.picture import Metadata
 
-__all__ = ["SIGNATURE", "Chunk", "chunk", "metadata_chunks", "read_chunks", "read_metadata"]
+__all__ = [
+    "SIGNATURE",
+    "Chunk",
+    "chunk",
+    "damaged_note",
+    "metadata_chunks",
+    "read_chunks",
+    "read_metadata",
+]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _XMP_KEY = b"XML:com.adobe.xmp"
@@ -21,8 +29,18 @@ _INCH_M = 0.0254
 _HEAD_BYTES = 8  # length and kind
 # 250 megapixels of noise with 16 bits, in chunks of 8 kB as libpng has them, are this many.
 _CHUNKS_MAX = 250_000
-_METADATA = {b"iCCP", b"eXIf", b"pHYs", b"iTXt", b"tEXt", b"zTXt"}
-_INFLATED_MAX_BYTES = 64 << 20  # no honest profile is larger; a hostile one would fill the memory
+_TEXTS = {b"iTXt", b"tEXt", b"zTXt"}
+_RAW_PROFILES = {b"exif", b"app1", b"xmp", b"icc", b"icm"}
+_KEY_MAX_BYTES = 79
+_METADATA_MAX_BYTES = 64 << 20  # no honest profile is larger; a hostile one would fill the memory
+_GAMMA, _PRIMARIES, _SRGB, _CODE_POINTS = b"gAMA", b"cHRM", b"sRGB", b"cICP"
+_COLOUR_BYTES = {_GAMMA: 4, _PRIMARIES: 32, _SRGB: 1, _CODE_POINTS: 4}
+# What they hold where they say no more than sRGB does, and by how much that may differ unseen.
+_USUAL = {
+    _GAMMA: (">I", (45455,), 2273),
+    _PRIMARIES: (">8I", (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000), 1000),
+    _CODE_POINTS: (">4B", (1, 13, 0, 1), 0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +102,38 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 def read_metadata(chunks: list[Chunk]) -> RawMetadata:
     """What the chunks say beside pixels; damaged ones become a note."""
-    raw, unpacker = RawMetadata(), _Unpacker()
+    raw, inflate = RawMetadata(), _Inflate()
     for entry in chunks:
         try:
-            _take(entry, raw, unpacker)
+            _take(entry, raw, inflate)
         except (ValueError, zlib.error, struct.error):
-            note = f"The {entry.kind.decode('latin-1')} chunk is damaged and was left out."
+            note = damaged_note(entry.kind)
             if note not in raw.notes:
                 raw.notes.append(note)
+    raw.notes += _colour_notes(raw)
     return raw
 
 
-class _Unpacker:
-    """Inflates texts and profiles, all those of a file up to one limit."""
+def damaged_note(kind: bytes) -> str:
+    """The sentence for the user about a chunk that is not used."""
+    return f"The {kind.decode('latin-1')} chunk is damaged and was left out."
+
+
+class _Inflate:
+    """Inflates texts and profiles; they, and what is kept packed, go up to one limit a file."""
 
     def __init__(self) -> None:
-        self._left_bytes = _INFLATED_MAX_BYTES
+        self._left_bytes = _METADATA_MAX_BYTES
+
+    def count(self, kept: bytes) -> None:
+        """Count what is kept as it is.
+
+        Raises:
+            ValueError: The limit is reached.
+        """
+        self._left_bytes -= len(kept)
+        if self._left_bytes < 0:
+            raise ValueError("far too large")
 
     def __call__(self, packed: bytes) -> bytes:
         """The plain bytes.
@@ -118,8 +152,8 @@ class _Unpacker:
         return plain
 
 
-def _take(entry: Chunk, raw: RawMetadata, inflate: _Unpacker) -> None:
-    if entry.kind not in _METADATA:
+def _take(entry: Chunk, raw: RawMetadata, inflate: _Inflate) -> None:
+    if entry.kind not in {b"iCCP", b"eXIf", b"pHYs", *_TEXTS, *_COLOUR_BYTES}:
         return
     body = entry.body
     if entry.kind == b"iCCP":
@@ -132,20 +166,62 @@ def _take(entry: Chunk, raw: RawMetadata, inflate: _Unpacker) -> None:
         if unit == 1:
             raw.dpi = (across * _INCH_M, down * _INCH_M)
     elif entry.kind == b"iTXt" and body.startswith(_XMP_KEY + b"\0"):
-        packed = body[len(_XMP_KEY) + 1] == 1
+        packed = body[len(_XMP_KEY) + 1 : len(_XMP_KEY) + 2] == b"\1"
         _, _, text = body[len(_XMP_KEY) + 3 :].split(b"\0", 2)
         raw.xmp = inflate(text) if packed else text
-    elif entry.kind in {b"tEXt", b"zTXt"} and body.startswith(b"Raw profile type "):
-        _take_raw_profile(entry.kind, body, raw, inflate)
+    elif entry.kind in {b"tEXt", b"zTXt"} and (name := _raw_profile_name(body)) in _RAW_PROFILES:
+        _, rest = body.split(b"\0", 1)
+        text = inflate(rest[1:]) if entry.kind == b"zTXt" else rest
+        _take_raw_profile(name, text, raw)
+    else:
+        _keep(entry, body, raw, inflate)
 
 
-def _take_raw_profile(kind: bytes, body: bytes, raw: RawMetadata, inflate: _Unpacker) -> None:
+def _keep(entry: Chunk, body: bytes, raw: RawMetadata, inflate: _Inflate) -> None:
+    """Take a chunk as it is, for the next PNG."""
+    inflate.count(body)
+    kept = chunk(entry.kind, body)
+    if entry.kind in _TEXTS:
+        sound = 1 <= body.find(b"\0") <= _KEY_MAX_BYTES
+    else:
+        sound = len(body) == _COLOUR_BYTES[entry.kind]
+    if not sound or kept != entry.stored:  # cut, or its checksum is wrong
+        raise ValueError("damaged")
+    if entry.kind in _TEXTS:
+        raw.png_texts.append(kept)
+    else:
+        raw.png_colour.setdefault(entry.kind, kept)
+
+
+def _colour_notes(raw: RawMetadata) -> list[str]:
+    """A note where the colours are meant in a way that no other format can say."""
+    stated = raw.png_colour
+    if _CODE_POINTS in stated:  # the first of these that is there is what counts
+        kinds = [_CODE_POINTS]
+    elif raw.icc or _SRGB in stated:
+        return []
+    else:
+        kinds = [kind for kind in (_GAMMA, _PRIMARIES) if kind in stated]
+    for kind in kinds:
+        code, usual, tolerance = _USUAL[kind]
+        numbers = zip(struct.unpack_from(code, stated[kind], _HEAD_BYTES), usual, strict=True)
+        if any(abs(number - other) > tolerance for number, other in numbers):
+            return [
+                f"Only PNG can say how this file's colours are meant ({kind.decode()}); "
+                f"in another format they look different."
+            ]
+    return []
+
+
+def _raw_profile_name(body: bytes) -> bytes:
+    start = b"Raw profile type "
+    return body[len(start) :].split(b"\0", 1)[0].lower() if body.startswith(start) else b""
+
+
+def _take_raw_profile(name: bytes, text: bytes, raw: RawMetadata) -> None:
     """ImageMagick's older way: hexadecimal text. Newer chunks win over it."""
-    key, rest = body.split(b"\0", 1)
-    text = inflate(rest[1:]) if kind == b"zTXt" else rest
     lines = text.split(b"\n", 3)  # an empty line, the name, the length, the digits
     payload = bytes.fromhex(lines[3].decode("ascii")) if len(lines) == 4 else b""
-    name = key.removeprefix(b"Raw profile type ").lower()
     if name in {b"exif", b"app1"} and payload.startswith(b"Exif"):
         raw.exif = raw.exif or payload
     elif name == b"xmp":
@@ -167,4 +243,4 @@ def metadata_chunks(metadata: Metadata) -> bytes:
     if metadata.xmp:
         # not compressed, so that programs that search files for packets find it
         out += chunk(b"iTXt", _XMP_KEY + b"\0\0\0\0\0" + metadata.xmp)
-    return out
+    return out + (metadata.png or b"")

@@ -29,7 +29,14 @@ from restora.images.decode import (
 from restora.images.left_out import bytes_behind, listed, more
 from restora.images.picture import Alpha, Picture
 from restora.images.png16 import Fetch, decode_png16
-from restora.images.png_chunks import SIGNATURE, Chunk, chunk, read_chunks, read_metadata
+from restora.images.png_chunks import (
+    SIGNATURE,
+    Chunk,
+    chunk,
+    damaged_note,
+    read_chunks,
+    read_metadata,
+)
 from restora.images.samples import band, strips
 
 __all__ = ["read_png"]
@@ -51,7 +58,8 @@ def read_png(data: bytes, request: Request) -> Picture:
     kinds = {b"PLTE", b"IDAT"}
     parts = [entry.again() for entry in chunks if entry.kind in kinds]
     rest = b"".join([*parts, chunk(b"IEND", b"")])
-    see_through = next((entry.body for entry in chunks if entry.kind == b"tRNS"), None)
+    raw = read_metadata(chunks)
+    see_through = _see_through(header, chunks, raw.notes)
     ended = chunks[-1].kind == b"IEND"
     try:
         with guarded(request):
@@ -60,7 +68,6 @@ def read_png(data: bytes, request: Request) -> Picture:
         if not ended and not request.salvage:
             raise cut_off(request) from error
         raise
-    raw = read_metadata(chunks)
     metadata = raw.settle()
     notes = []
     if rows is not None:
@@ -91,6 +98,16 @@ def _further_frames(chunks: list[Chunk]) -> int:
     return kinds[kinds.index(b"IDAT") :].count(b"fcTL")
 
 
+def _see_through(header: Chunk, chunks: list[Chunk], notes: list[str]) -> bytes | None:
+    """What ``tRNS`` holds; one of a length that fits no picture of its kind becomes a note."""
+    body = next((entry.body for entry in chunks if entry.kind == b"tRNS"), None)
+    right_bytes = {0: 2, 2: 6}.get(header.body[9])  # a palette's is as long as it likes
+    if body is None or (len(body) == right_bytes if right_bytes else body):
+        return body
+    notes.append(damaged_note(b"tRNS"))
+    return None
+
+
 def _decode(
     header: Chunk, rest: bytes, see_through: bytes | None, request: Request
 ) -> tuple[Decoded, int | None]:
@@ -117,9 +134,9 @@ def _alpha8(image: Image.Image, see_through: bytes, depth: int, colour_type: int
         return _filled(image, lambda rows: table[rows])
     if colour_type not in {0, 2}:
         return None
-    key = np.frombuffer(see_through, ">u2").astype(np.uint16)
+    key = np.frombuffer(see_through, ">u2").astype(np.uint16) & np.uint16((1 << depth) - 1)
     if depth in {2, 4}:
-        key = key * (255 // ((1 << depth) - 1))  # Pillow spreads these to 0-255
+        key = key * np.uint16(255 // ((1 << depth) - 1))  # Pillow spreads these to 0-255
     return _filled(image, lambda rows: _not_key(rows, key, np.uint8))
 
 

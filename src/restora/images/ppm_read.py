@@ -24,6 +24,8 @@ _HEADER_MAX_BYTES = 1 << 16
 _WHITE = b" \t\n\v\f\r"
 _TOKEN = re.compile(rb"(?:[ \t\n\v\f\r]|#[^\r\n]*(?:[\r\n]|\Z))*([^ \t\n\v\f\r#]+)")
 _COMMENT = re.compile(rb"#[^\r\n]*")
+# One white byte stands before the pixels, and the end of a comment is none.
+_BEFORE_PIXELS = re.compile(rb"(?:#[^\r\n]*[\r\n])*[ \t\n\v\f\r]")
 _PIECE_BYTES = 1 << 20
 _WORD_MAX_BYTES = 10
 _PEAK_MAX = 65535
@@ -90,7 +92,12 @@ def _read_header(data: bytes, request: Request) -> _Header:
     width, height, peak = (*numbers, 1)[:3]
     if not 1 <= peak <= _PEAK_MAX:
         raise damaged(request, f"it says its largest number is {peak}, which has to be 1-65535")
-    return _Header(kind, width, height, peak, at + 1)
+    if kind > 3:
+        gap = _BEFORE_PIXELS.match(start, at)
+        if gap is None:
+            raise damaged(request, "no white space stands between its header and its pixels")
+        at = gap.end()
+    return _Header(kind, width, height, peak, at)
 
 
 def _decode(data: bytes, header: _Header, request: Request) -> tuple[Pixels, int]:
@@ -105,7 +112,7 @@ def _decode(data: bytes, header: _Header, request: Request) -> tuple[Pixels, int
     else:
         wanted = header.row_samples * header.height_px
         if header.kind <= 3:
-            flat = _from_words(data[header.end - 1 :], header, wanted, request)
+            flat = _from_words(data[header.end :], header, wanted, request)
         else:
             kind = np.dtype(">u2" if header.peak > 255 else np.uint8)
             coded = memoryview(data)[header.end : header.end + wanted * kind.itemsize]
@@ -144,12 +151,11 @@ def _from_words(
     while at < len(text) and count < len(found):
         end = at + _PIECE_BYTES
         if end < len(text):  # to the end of a word, and no word is long
-            end = next((k for k in range(end, end - 12, -1) if text[k] in _WHITE), at)
-        piece = text[at:end]
-        words = piece.split()
-        if end == at or not all(map(bytes.isdigit, words)) or max(map(len, words), default=0) > 10:
+            end = next((k for k in range(end, end - 12, -1) if text[k] in _WHITE), end)
+        words = text[at:end].split()[: len(found) - count]  # what stands behind them is nobody's
+        if not all(map(bytes.isdigit, words)) or max(map(len, words), default=0) > _WORD_MAX_BYTES:
             raise _bad_words(request)
-        numbers = np.array(words[: len(found) - count], dtype="S10").astype(np.int64)
+        numbers = np.array(words, dtype="S10").astype(np.int64)
         if len(numbers) and numbers.max() > header.peak:
             raise _bad_words(request)
         found[count : count + len(numbers)] = numbers

@@ -27,7 +27,6 @@ from restora.errors import InputError
 from restora.images.decode import (
     Request,
     check_size,
-    cut_off,
     damaged,
     from_pillow,
     guarded,
@@ -178,22 +177,18 @@ def read_bytes(
 
 
 def _read_by_plugin(data: bytes, found: str, request: Request) -> Picture:
-    comment = None
-    shown = data
-    if found == "GIF":
-        lean = lean_gif(data, request)
-        shown, comment = lean.data, lean.comment
-    elif found == "WEBP" and (size := webp_size(data)) is not None:
+    lean = lean_gif(data, request) if found == "GIF" else None
+    if found == "WEBP" and (size := webp_size(data)) is not None:
         check_size(request, width_px=size[0], height_px=size[1])
     try:
-        image = _open(shown, found)
+        image = _open(lean.data if lean else data, found)
     except Image.DecompressionBombError as error:
         raise InputError(f"{request.name} is larger than the WebP reader accepts.") from error
     except MemoryError:
         raise
     except Exception as error:
         if _is_cut_riff(data):
-            raise cut_off(request) from error
+            raise _cut_riff(request) from error
         raise damaged(request, error or "its header makes no sense") from error
     check_size(request, width_px=image.width, height_px=image.height)
     if found == "BMP":
@@ -202,16 +197,19 @@ def _read_by_plugin(data: bytes, found: str, request: Request) -> Picture:
         rows = load(image, request)
     except InputError as error:
         if _is_cut_riff(data):
-            raise cut_off(request) from error
+            raise _cut_riff(request) from error
         raise
     notes = [] if rows is None else [salvage_note(rows, image.height)]
     with guarded(request):
         decoded = from_pillow(image, request)
-    left_out = _further_frames(image, data, found)
+    if lean:  # the decoder was given one frame; to count the others takes longer than to find one
+        left_out = "more frames" if lean.animated else None
+    else:
+        left_out = more(getattr(image, "n_frames", 1) - 1, "frame")
     if left_out:
         notes.append("The file is animated; its first frame was taken.")
     raw = _metadata(image)
-    raw.comment = comment or raw.comment
+    raw.comment = lean.comment if lean else raw.comment
     metadata = raw.settle()
     return Picture(
         pixels=decoded.pixels,
@@ -234,13 +232,6 @@ def _open(data: bytes, found: str) -> ImageFile.ImageFile:
     with _WARNINGS_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return plugin(io.BytesIO(data))
-
-
-def _further_frames(image: Image.Image, data: bytes, found: str) -> str | None:
-    if found in {"WEBP", "AVIF"}:
-        return more(getattr(image, "n_frames", 1) - 1, "frame")
-    # To count the frames of a GIF is to decode them; this mark stands before each.
-    return "more frames" if found == "GIF" and data.count(b"\x21\xf9\x04") > 1 else None
 
 
 def _metadata(image: Image.Image) -> RawMetadata:
@@ -272,6 +263,10 @@ def _check_runs(image: ImageFile.ImageFile, data: bytes, request: Request) -> No
         )
     if len(data) > 4 * pixels + _RUNS_SPARE_BYTES:
         raise damaged(request, "it holds far more data than its size needs")
+
+
+def _cut_riff(request: Request) -> InputError:
+    return InputError(f"{request.name} is cut off, and of a cut WebP nothing decodes.")
 
 
 def _is_cut_riff(data: bytes) -> bool:

@@ -22,10 +22,18 @@ from restora.jpeg.ifd import (
     read_directory,
 )
 
-__all__ = ["EMBEDDED_TAG", "STRUCTURE_TAGS", "collect_exif", "shared_entries"]
+__all__ = [
+    "DIRECTORY_TAGS",
+    "EMBEDDED_TAG",
+    "LAYERS_TAG",
+    "STRUCTURE_TAGS",
+    "collect_exif",
+    "shared_entries",
+]
 
 EMBEDDED_TAG = 65111  # private: two LONGs, the length of the EXIF and where its directory was
-_SUB_IFDS = {34665, 34853, 40965}  # Exif, GPS, interoperability
+LAYERS_TAG = 37724  # Photoshop's layers, often many times the picture they make
+DIRECTORY_TAGS = frozenset({34665, 34853, 40965})  # Exif, GPS, interoperability
 _TOLD_ELSEWHERE = {282, 283, 296, ORIENTATION_TAG}
 
 # What describes the pixels of this one file. None of it belongs to EXIF, all of it to the decoder.
@@ -36,6 +44,13 @@ STRUCTURE_TAGS = frozenset(
 )  # fmt: skip
 # What has its own place in Metadata.
 _OWN_PLACE = {700, 34377, 34675, EMBEDDED_TAG}
+# What tells of these very pixels or keeps a program's own state, and is wrong beside new pixels:
+# SGI's and TIFF/EP's word on the layout, Wang's and Photoshop's annotations, layers, DNG's word on
+# a sensor (which would make the result pass for a DNG), between which lie ImageJ's overlays.
+_STALE = frozenset(
+    {32932, 32995, 32996, 32997, 32998, 33421, 33422, LAYERS_TAG, 50255, *range(50706, 52600)}
+)
+_NO_EXIF = STRUCTURE_TAGS | _OWN_PLACE | _STALE
 _EXIF_MAX_BYTES = 64 << 20  # a thousand times what a camera writes
 _HEADERS = {"<": b"II*\0", ">": b"MM\0*"}
 
@@ -43,7 +58,7 @@ _HEADERS = {"<": b"II*\0", ">": b"MM\0*"}
 def shared_entries(exif: bytes) -> dict[int, Entry]:
     """Tags of the EXIF's first directory that a TIFF's own directory can repeat as they stand."""
     directory = first_directory(exif)
-    own = STRUCTURE_TAGS | _OWN_PLACE | _TOLD_ELSEWHERE
+    own = _NO_EXIF | _TOLD_ELSEWHERE
     return {
         tag: entry
         for tag, entry in (directory.entries if directory else {}).items()
@@ -64,8 +79,7 @@ def collect_exif(directory: Directory) -> bytes | None:
     embedded = _embedded(data, entries, order=order)
     if embedded is not None:
         return embedded
-    own = STRUCTURE_TAGS | _OWN_PLACE
-    kept = {tag: entry for tag, entry in entries.items() if tag not in own}
+    kept = {tag: entry for tag, entry in entries.items() if tag not in _NO_EXIF}
     if not kept.keys() - _TOLD_ELSEWHERE:
         return None  # resolution and orientation alone are no EXIF
     out = bytearray(_HEADERS[order] + struct.pack(order + "I", 8))
@@ -109,7 +123,7 @@ def _append_ifd(
     for index, (tag, entry) in enumerate(whole.items()):
         value = entry.data or b""
         field = value.ljust(4, b"\0")
-        if tag in _SUB_IFDS and len(value) == 4 and depth < 2:
+        if tag in DIRECTORY_TAGS and len(value) == 4 and depth < 2:
             at_below = struct.unpack(order + "I", value)[0]
             below = read_directory(data, order=order, at=at_below)
             target = _append_ifd(out, below.entries if below else {}, data=data, order=order,

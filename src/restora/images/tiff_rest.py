@@ -28,18 +28,20 @@ _DEFLATE = (8, 32946)
 # The largest dictionary of its usual settings takes 65 MB.
 _LZMA_MAX_BYTES: Final = 128 << 20
 _PIECE_BYTES: Final = 1 << 20
+_SPARE_BYTES: Final = 64  # PackBits that say nothing, of which a strip can be full
 
 
-def decode_by_tifffile(data: bytes, request: Request) -> Decoded:
+def decode_by_tifffile(data: bytes, request: Request, *, length: int) -> Decoded:
     """Decode what Pillow cannot: planes one after the other, gray with alpha at 16 bits.
 
     Args:
         data: From :func:`restora.images.tiff_lean.lean`.
         request: Its name and limit.
+        length: How many bytes the file itself has; what ``data`` has behind them are no pixels.
 
     Raises:
-        InputError: The samples are no picture, or do not fit their size, or take a package that is
-            not there.
+        InputError: It is cut off, or the samples are no picture, or do not fit their size, or take
+            a package that is not there.
     """
     import tifffile  # noqa: PLC0415 it takes longer to import than most pictures to read
 
@@ -52,12 +54,7 @@ def decode_by_tifffile(data: bytes, request: Request) -> Decoded:
         if math.prod(page.shape) > CHANNELS_MAX * request.max_pixels:
             raise damaged(request, "its samples do not fit its size")
         if page.dtype is not None:
-            most = math.prod(page.chunks) * page.dtype.itemsize
-            parts = zip(page.dataoffsets, page.databytecounts, strict=False)
-            for at, length in parts:
-                part = memoryview(data)[at : at + length]
-                if not _fits(part, int(page.compression), most):
-                    raise damaged(request, "its strips unpack to more than their size")
+            _check_parts(page, data, request, length=length)
         try:
             samples = page.asarray()
         except ValueError as error:
@@ -68,10 +65,11 @@ def decode_by_tifffile(data: bytes, request: Request) -> Decoded:
                 ) from error
             raise
         photometric, extra = int(page.photometric), tuple(int(kind) for kind in page.extrasamples)
-        planar = int(page.planarconfig) == 2
-    if samples.dtype not in (np.uint8, np.uint16) or photometric not in {0, 1, 2, 5}:
-        raise damaged(
-            request, "its kind of samples is not one of gray, RGB or CMYK at 8 or 16 bits"
+        planar, bits = int(page.planarconfig) == 2, int(page.bitspersample)
+    if bits not in {8, 16} or photometric not in {0, 1, 2, 5}:
+        raise InputError(
+            f"{request.name} holds samples of a kind that Restora does not read; it reads gray, "
+            f"RGB and CMYK at 8 or 16 bits."
         )
     if samples.ndim == 2:
         samples = samples[..., None]
@@ -97,13 +95,27 @@ def decode_by_tifffile(data: bytes, request: Request) -> Decoded:
     return Decoded(pixels, space, bits=8 * samples.dtype.itemsize, alpha=alpha)
 
 
+def _check_parts(page: Any, data: bytes, request: Request, *, length: int) -> None:
+    most = math.prod(page.chunks) * page.dtype.itemsize
+    plain = int(page.compression) == 1  # then what is stated beyond the need is not missed
+    for at, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+        if at + (min(count, most) if plain else count) > length:
+            raise InputError(
+                f"{request.name} is cut off, and of a TIFF of its kind no part can be rescued."
+            )
+        if not _fits(memoryview(data)[at : at + count], int(page.compression), most):
+            raise damaged(request, "its strips unpack to more than their size")
+
+
 def _fits(packed: memoryview, compression: int, most: int) -> bool:
     """Whether a strip or tile unpacks to ``most`` bytes or fewer."""
     if compression in _DEFLATE:
         return _end_within(zlib.decompressobj(), packed, most)
     if compression == _LZMA:
         return _end_within(lzma.LZMADecompressor(memlimit=_LZMA_MAX_BYTES), packed, most)
-    return compression != _PACKBITS or _unpacked_bytes(packed, most) <= most
+    if compression == _PACKBITS:  # one byte in 128 is not of the picture, or one in two at worst
+        return len(packed) <= 2 * most + _SPARE_BYTES and _unpacked_bytes(packed, most) <= most
+    return True
 
 
 def _end_within(unpacker: Any, packed: memoryview, most: int) -> bool:

@@ -90,7 +90,8 @@ def encode(
 
     What a format cannot hold: WebP makes gray RGB; WebP and AVIF hold no resolution (EXIF's is
     kept); PNG, WebP and AVIF make CMYK sRGB; only JPEG keeps comments, JPEG and TIFF Photoshop's
-    data. A profile that would lie about the pixels, such as one of inks beside RGB, is left out.
+    data, only PNG its texts and what it says of colour without a profile. A profile that would lie
+    about the pixels, such as one of inks beside RGB, is left out.
 
     Args:
         picture: What to write.
