@@ -31,6 +31,7 @@ from processes import Watch
 from restora.apps.scale import run as scale
 from restora.apps.scale.cluster import connected
 from restora.apps.scale.worker import Worker
+from restora.engine.archive import Sizes
 from restora.engine.batch import Outcome
 from restora.engine.listing import Listed
 from restora.engine.manifest import Manifest
@@ -138,6 +139,18 @@ def megapixels(pictures: Path) -> float:
     return total / 1e6
 
 
+def _plan(rows: Manifest, listed: Iterator[Listed], sizes: Sizes) -> None:
+    rows.plan(
+        listed,
+        settings={},
+        root="/out/",
+        format=None,
+        sizes=sizes,
+        real=lambda place: f"/out/{place}",
+        existing="refuse",
+    )
+
+
 def measure_manifest(folder: Path, report: dict[str, Any]) -> dict[str, float]:
     """A million rows, planned, taken up again, and a part of them done."""
     path = folder / "rows.sqlite"
@@ -153,7 +166,7 @@ def measure_manifest(folder: Path, report: dict[str, Any]) -> dict[str, float]:
 
     def plan(rows: Manifest) -> float:
         started = time.monotonic()
-        rows.plan(listed(), root="/archive/results/", format=None, sizes=size, existing="refuse")
+        _plan(rows, listed(), size)
         return time.monotonic() - started
 
     def size_of() -> int:
@@ -200,9 +213,7 @@ def measure_driver(folder: Path, report: dict[str, Any]) -> list[dict[str, float
             rows_path = folder / f"driver-{block}.sqlite"
             with Manifest(rows_path) as rows:
                 listed = (Listed(f"/in/{n:09}.jpg", f"{n:09}.jpg", "1") for n in range(count))
-                rows.plan(
-                    listed, root="/out/", format=None, sizes=lambda _: None, existing="refuse"
-                )
+                _plan(rows, listed, lambda _: None)
                 ended = scale.run_on_ray(
                     rows.waiting(), Settings(), address=None, workers=2, device="cpu"
                 )

@@ -72,6 +72,16 @@ def test_clashing_names_keep_their_old_suffix(tree, tmp_path):
     ]  # fmt: skip
 
 
+def test_names_that_differ_in_case_alone_keep_their_suffix(tmp_path):
+    """On many disks they are one name."""
+    for name in ("A.jpg", "a.webp", "B.jpg", "b.jpg", "c.jpg"):
+        (tmp_path / name).touch()
+    jobs = find_jobs([str(tmp_path)], tmp_path / "out", format=None).jobs
+    assert [job.target.name for job in jobs] == [
+        "A.jpg.png", "B.jpg.png", "a.webp.png", "b.jpg.png", "c.png",
+    ]  # fmt: skip
+
+
 def test_a_longer_name_may_clash_as_well(tmp_path):
     for name in ("x.jpg", "x.png", "x.jpg.png", "y.jpg"):
         (tmp_path / name).write_bytes(b"x")

@@ -18,12 +18,25 @@ from restora.errors import InputError, OutputError, UsageError
 SETTINGS = {"strength": 100, "weights": {"a": "1"}}
 
 
+def plan(manifest, listed, archive, *, settings=SETTINGS, existing="refuse"):
+    manifest.plan(
+        listed,
+        settings=settings,
+        root=archive.root,
+        format=settings.get("format"),
+        sizes=archive.sizes(),
+        real=archive.real,
+        existing=existing,
+    )
+
+
 class Run:
     """Runs over a folder whose restoration is a word before the bytes."""
 
     def __init__(self, folder):
         self.inputs, self.out = folder / "in", folder / "out"
         self.inputs.mkdir()
+        self.named = []  # where not all the inputs
         self.archive = LocalArchive(self.out)
 
     def write(self, name, data):
@@ -34,12 +47,11 @@ class Run:
     def open(self, existing="refuse", chosen=SETTINGS):
         manifest = Manifest(self.archive.manifest)
         try:
-            manifest.settle(chosen, again=existing == "overwrite")
-            manifest.plan(
-                self.archive.listed([str(self.inputs)], []),
-                root=self.archive.root,
-                format=None,
-                sizes=self.archive.sizes(),
+            plan(
+                manifest,
+                self.archive.listed([str(each) for each in self.named or [self.inputs]], []),
+                self.archive,
+                settings=chosen,
                 existing=existing,
             )
         except BaseException:
@@ -132,7 +144,7 @@ def test_a_second_run_does_what_is_missing_failed_or_changed(run):
 def test_pages_come_one_after_the_other_while_rows_change(run):
     listed = [Listed(f"/in/{number:05}.jpg", f"{number:05}.jpg", "") for number in range(2 * PAGE)]
     with Manifest(run.archive.manifest) as manifest:
-        manifest.plan(listed, root="/out/", format=None, sizes=lambda _: None, existing="refuse")
+        plan(manifest, listed, run.archive)
         seen = []
         for item in manifest.waiting():
             seen.append(item.source)
@@ -170,6 +182,84 @@ def test_a_result_that_somebody_worked_on_is_not_made_again(run):
     assert run.results() == {"a.png": b"restored a"}
 
 
+def test_a_file_that_takes_the_name_of_a_result_that_failed_is_not_touched(run):
+    run.write("a.jpg", b"a")
+    with run.open() as manifest:
+        for item in manifest.waiting():
+            manifest.record(Outcome(item, "failed", "It is bad."))
+    (run.out / "a.png").write_bytes(b"precious")
+    run.write("a.jpg", b"whole")
+    for _ in range(2):
+        assert run.go() == []
+        assert run.results() == {"a.png": b"precious"}
+    assert run.rows()["a.png"]["error"].startswith("a.png: exists already; use --overwrite")
+    assert run.go(existing="overwrite") == ["a.png"]
+
+
+def test_a_file_that_takes_the_name_of_a_planned_result_is_not_touched(run):
+    run.write("a.jpg", b"a")
+    run.open().__exit__()
+    (run.out / "a.png").write_bytes(b"precious")
+    assert run.go() == []
+    assert run.results() == {"a.png": b"precious"}
+
+
+def test_an_input_with_the_name_of_a_result_that_failed_is_an_input(tmp_path):
+    run = Run(tmp_path)
+    run.out = run.inputs
+    run.archive = LocalArchive(run.inputs)
+    run.write("x.jpg", b"bad")
+    with run.open() as manifest:
+        for item in manifest.waiting():
+            manifest.record(Outcome(item, "failed", "It is bad."))
+    run.write("x.png", b"another picture")
+    run.write("x.jpg", b"whole")
+    assert run.go() == ["x.png.png"]
+    assert (run.inputs / "x.png").read_bytes() == b"another picture"
+
+
+def test_a_retouched_result_is_not_made_again_though_its_picture_changed(run):
+    run.write("a.jpg", b"a")
+    run.go()
+    run.write("a.jpg", b"another")
+    run.open().__exit__()  # a run that dies before it begins
+    (run.out / "a.png").write_bytes(b"retouched by hand")
+    assert run.go() == []
+    assert run.results() == {"a.png": b"retouched by hand"}
+
+
+def test_photos_that_moved_are_known_again(run, tmp_path):
+    run.write("a.jpg", b"1")
+    run.write("b.jpg", b"2")
+    run.write("b.webp", b"3")
+    run.go()
+    before = run.results()
+    run.inputs = run.inputs.rename(tmp_path / "elsewhere")
+    assert run.go() == []
+    assert run.results() == before
+    assert {Path(row["source"]).parent for row in run.rows().values()} == {run.inputs.resolve()}
+
+
+def test_other_photos_of_the_same_names_keep_the_results_of_the_first(run, tmp_path):
+    run.write("a.jpg", b"1")
+    run.go()
+    run.inputs.rename(tmp_path / "elsewhere")
+    run.inputs = tmp_path / "in2"
+    run.write("a.jpg", b"another")
+    assert run.go() == ["a.jpg.png"]
+    assert run.results() == {"a.png": b"restored 1", "a.jpg.png": b"restored another"}
+
+
+def test_names_that_differ_in_case_alone_keep_their_suffix(run):
+    """On many disks they are one name."""
+    run.write("A.jpg", b"1")
+    run.write("a.webp", b"2")
+    assert run.go() == ["A.jpg.png", "a.webp.png"]
+    run.write("s/B.jpg", b"3")
+    run.write("s/b.jpg", b"4")  # this disk tells them apart, so it takes both results
+    assert run.go() == ["s/B.jpg.png", "s/b.jpg.png"]
+
+
 def test_names_that_clash_keep_their_suffix_and_never_move_an_older_one(run):
     run.write("a.jpg", b"1")
     run.write("b.jpg", b"2")
@@ -188,28 +278,37 @@ def test_two_pictures_of_one_name_are_refused_and_nothing_is_claimed(run, tmp_pa
     inputs = [str(run.inputs), str(other)]
     with Manifest(run.archive.manifest) as manifest:
         with pytest.raises(UsageError, match=r"a\.jpg would both be written to a\.jpg\.png; rest"):
-            manifest.plan(
-                run.archive.listed(inputs, []),
-                root=run.archive.root, format=None, sizes=lambda _: None, existing="refuse",
-            )  # fmt: skip
+            plan(manifest, run.archive.listed(inputs, []), run.archive)
         assert list(manifest.waiting()) == []
     assert run.rows() == {}
 
 
 def test_a_result_never_goes_over_an_input(run):
+    """However its folder is called."""
+    run.write("sub/a.png", b"1")
+    run.out.mkdir()
+    (run.out / "sub").symlink_to(run.inputs / "sub")
+    assert run.go() == []
+    assert run.rows()["sub/a.png"]["error"].startswith("sub/a.png: exists already")
+    with pytest.raises(UsageError, match=r"sub/a\.png: the result would be written over an inp"):
+        run.go(existing="overwrite")
+    assert (run.inputs / "sub/a.png").read_bytes() == b"1"
+
+
+def test_an_input_that_stood_in_the_way_is_no_result_when_it_is_named_itself(tmp_path):
+    run = Run(tmp_path)
+    run.out = run.inputs
+    run.archive = LocalArchive(run.inputs)
     run.write("a.jpg", b"1")
     run.write("a.png", b"2")
-    archive = LocalArchive(run.inputs)
-    with (
-        Manifest(archive.manifest) as manifest,
-        pytest.raises(UsageError, match=r"in/a\.png: the result would be written over an input"),
-    ):
-        listed = archive.listed([str(run.inputs / "a.jpg"), str(run.inputs / "a.png")], [])
-        once = [each for each in listed if each.place == "a.jpg"]
-        png = Listed(str(run.inputs / "a.png"), "sub/b.png", "")
-        manifest.plan(
-            [*once, png], root=archive.root, format=None, sizes=lambda _: None, existing="refuse"
-        )
+    run.named = [run.inputs / "a.jpg"]
+    assert run.go() == []
+    assert run.rows()["a.png"]["error"].startswith("a.png: exists already;")
+    run.named = []
+    with pytest.raises(UsageError, match=r"in/a\.png: the result would be written over an input"):
+        run.go(existing="overwrite")
+    assert (run.inputs / "a.png").read_bytes() == b"2"
+    assert run.go() == ["a.png.png"]
 
 
 def test_results_beside_their_inputs_are_no_inputs_of_the_next_run(tmp_path):
@@ -236,11 +335,55 @@ def test_other_settings_are_told_and_make_all_again_if_asked(run):
     assert run.go(chosen=other) == []
 
 
+def test_another_format_needs_another_folder(run):
+    run.write("a.jpg", b"1")
+    run.go()
+    with pytest.raises(
+        UsageError, match=r"settings \(format None, now jpeg\): choose another -o\.$"
+    ):
+        run.go(chosen=SETTINGS | {"format": "jpeg"}, existing="overwrite")
+    assert run.go() == []
+
+
+def test_a_run_that_comes_to_nothing_settles_nothing(run):
+    assert run.go(chosen={"strength": 50}) == []
+    run.write("a.jpg", b"1")
+    assert run.go() == ["a.png"]
+    run.write("a.png", b"2")  # would be written over what is read
+    run.out, run.archive = run.inputs, LocalArchive(run.inputs)
+    run.write("s.jpg", b"3")
+    run.named = [run.inputs / "s.jpg"]
+    assert run.go() == ["s.png"]
+
+
+def test_a_claim_is_on_the_disk_before_a_result_and_an_outcome_need_not_be(run, monkeypatch):
+    run.write("a.jpg", b"1")
+    said = []
+    connect = sqlite3.connect
+
+    def listening(*arguments, **options):
+        database = connect(*arguments, **options)
+        database.set_trace_callback(said.append)
+        return database
+
+    monkeypatch.setattr(sqlite3, "connect", listening)
+    run.go()
+    kept = [line for line in said if "synchronous" in line or line.startswith("UPDATE pictures")]
+    begun = next(n for n, line in enumerate(kept) if "SET begun = 1" in line)
+    noted = next(n for n, line in enumerate(kept) if "output_sha256" in line)
+    assert kept[begun - 1] == "PRAGMA synchronous=FULL"
+    assert kept[noted - 1] == "PRAGMA synchronous=NORMAL"
+
+
 def test_one_run_at_a_time_and_any_number_of_readers(run):
     run.write("a.jpg", b"1")
     with run.open():
         with pytest.raises(OutputError, match=r"manifest\.sqlite is in use by another run\.$"):
             run.open()
+        link = run.out / "link.sqlite"
+        link.symlink_to(run.archive.manifest)
+        with pytest.raises(OutputError, match=r"in use by another run\.$"):
+            Manifest(link)
         assert run.rows()["a.png"]["status"] == "waiting"
     run.open().__exit__()
 

@@ -54,12 +54,13 @@ def restore_archive(
     unusable: list[tuple[str, str]] = []
     full = False
     with Manifest(path) as rows:
-        rows.settle(told, again=existing == "overwrite")
         rows.plan(
             archive.listed(inputs, unusable),
+            settings=told,
             root=archive.root,
             format=settings.format,
             sizes=archive.sizes(),
+            real=archive.real,
             existing=existing,
         )
         counts = {status: rows.count(status) for status in ("waiting", "restored")}

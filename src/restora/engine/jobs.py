@@ -104,13 +104,15 @@ def _place(found: list[tuple[Path, Path]], out: Path, format: str | None) -> lis
             suffix = suffix_for(source, format)
             target = place.with_name(place.name + suffix) if number in full else None
             jobs.append(Job(source, out / (target or place.with_suffix(suffix))))
-        times = Counter(job.target for job in jobs)
-        clashing = {number for number, job in enumerate(jobs) if times[job.target] > 1}
+        # Names that differ only in case are one name on many disks, so both keep their suffix.
+        times = Counter(str(job.target).lower() for job in jobs)
+        clashing = {number for number, job in enumerate(jobs) if times[str(job.target).lower()] > 1}
         if clashing <= full:
             break
         full |= clashing  # a longer name may be a third picture's, so this is looked at again
-    if clashing:  # the same name in two of the inputs
-        twice = jobs[min(clashing)].target
+    targets = Counter(job.target for job in jobs)
+    twice = next((target for target, count in targets.items() if count > 1), None)
+    if twice is not None:  # the same name in two of the inputs
         sources = " and ".join(str(job.source) for job in jobs if job.target == twice)
         raise UsageError(
             f"{sources} would both be written to {twice}; restore them one after the other "

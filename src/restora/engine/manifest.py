@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from restora.engine.archive import Sizes
+from restora.engine.archive import Real, Sizes
 from restora.engine.batch import Existing, Outcome, make_folder
 from restora.engine.claims import Claims
-from restora.engine.listing import Listed
+from restora.engine.listing import Listed, real_path
 from restora.errors import InputError, OutputError, UsageError
 
 FORMAT = "1"
@@ -80,7 +80,8 @@ class Manifest:
             InputError: The file is no manifest, or a newer one.
             OutputError: It cannot be written, or another run has it.
         """
-        self._path = path
+        # One lock, however it is spelled.
+        self._path = path = real_path(path)
         self._run = 0
         make_folder(path.parent)
         with ExitStack() as opened, self._told():
@@ -126,66 +127,67 @@ class Manifest:
                     f"{self._path} is a database of something else; name another with --manifest."
                 )
             self._rows.execute("PRAGMA journal_mode=WAL")
-            self._rows.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-            self._note("format", FORMAT)
+            self._rows.executescript(
+                f"BEGIN; {_SCHEMA} INSERT INTO facts VALUES ('format', '{FORMAT}'); COMMIT;"
+            )
         found = self._fact("format")
         if found != FORMAT:
             raise InputError(
                 f"{self._path} was written by another version of restora (format {found}, this "
                 f"one knows {FORMAT}); name another with --manifest."
             )
-        # After a power cut the last rows may be missing, never wrong: they are done again.
-        self._rows.execute("PRAGMA synchronous=NORMAL")
-
-    def settle(self, settings: dict[str, Any], *, again: bool) -> None:
-        """Note how the pictures are restored, all alike.
-
-        Args:
-            settings: Ready for JSON.
-            again: Where they were restored in another way before, restore them again.
-
-        Raises:
-            UsageError: They were restored in another way, and shall not be again.
-        """
-        told = json.dumps(settings, sort_keys=True)
-        with self._told(), self._whole():
-            before = self._fact(SETTINGS)
-            if before is not None and before != told:
-                if not again:
-                    changed = _differences(json.loads(before), settings)
-                    raise UsageError(
-                        f"The results were made with other settings ({changed}): choose another "
-                        "-o, or make all of them again with --overwrite."
-                    )
-                self._rows.execute("UPDATE pictures SET status = 'waiting', input_sha256 = NULL")
-            self._note(SETTINGS, told)
 
     def plan(
         self,
         listed: Iterable[Listed],
         *,
+        settings: dict[str, Any],
         root: str,
         format: str | None,
         sizes: Sizes,
+        real: Real,
         existing: Existing,
     ) -> None:
         """Find out what there is to do, and claim the names of results; all of it or nothing.
 
         Args:
             listed: The pictures; one that comes twice counts once, results of earlier runs do not.
+            settings: How they are restored, all alike; ready for JSON.
             root: The real path, or the URL, of the folder of the results, with a ``/`` behind.
             format: As in :func:`restora.engine.jobs.find_jobs`.
             sizes: What results are there.
-            existing: What to do where a file of somebody else has a result's name.
+            real: Where what is written to a result's place would go.
+            existing: What to do where a file of somebody else has a result's name; ``"overwrite"``
+                also makes results again that were made with other settings.
 
         Raises:
-            UsageError: Two pictures would get the same name, or a result that of an input.
+            UsageError: They were restored in another way before, two pictures would get the same
+                name, or a result that of an input.
         """
         with self._told(), self._whole():
+            if self._one("SELECT 1 FROM pictures LIMIT 1"):
+                self._compare(settings, again=existing == "overwrite")
+            self._note(SETTINGS, json.dumps(settings, sort_keys=True))
             self._run = int(self._fact("run") or 0) + 1
             self._note("run", str(self._run))
-            claims = Claims(self._rows, root=root, run=self._run, sizes=sizes, existing=existing)
+            claims = Claims(
+                self._rows, root=root, run=self._run, sizes=sizes, real=real, existing=existing
+            )
             claims.take(listed, format=format)
+
+    def _compare(self, settings: dict[str, Any], *, again: bool) -> None:
+        """With the settings of the runs before."""
+        before = json.loads(self._fact(SETTINGS) or "{}")
+        if before == settings:
+            return
+        told = f"The results were made with other settings ({_differences(before, settings)})"
+        if before.get("format") != settings.get("format"):
+            raise UsageError(f"{told}: choose another -o.")  # their names would not fit
+        if not again:
+            raise UsageError(
+                f"{told}: choose another -o, or make all of them again with --overwrite."
+            )
+        self._rows.execute("UPDATE pictures SET status = 'waiting', input_sha256 = NULL")
 
     def count(self, status: Status) -> int:
         """Pictures of this run's inputs with that status."""
@@ -222,7 +224,7 @@ class Manifest:
             OutputError: The disk refuses.
         """
         source = str(outcome.job.source)
-        with self._told(), self._whole():
+        with self._told(), self._whole(durable=False):
             match outcome.status:
                 case "restored":
                     self._record_restored(source, dict(outcome.report or {}))
@@ -256,8 +258,14 @@ class Manifest:
         )
 
     @contextmanager
-    def _whole(self) -> Iterator[None]:
-        """One transaction."""
+    def _whole(self, *, durable: bool = True) -> Iterator[None]:
+        """One transaction.
+
+        Args:
+            durable: Whether it is on the disk at its end. A claim has to be, before anything is
+                written under its name; an outcome that a power cut takes is only found out again.
+        """
+        self._rows.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         self._rows.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from restora._optional import require
@@ -12,6 +13,8 @@ from restora.apps.scale.urls import CHAIN, Location, is_web, local_path, locate,
 from restora.engine.archive import Archive, LocalArchive, Sizes
 from restora.engine.listing import Listed, Unusable, list_pictures
 from restora.errors import OutputError, UsageError
+
+_FOLDERS = 4  # of results whose names are in memory
 
 
 def open_archive(out: str) -> Archive:
@@ -64,34 +67,40 @@ class StoreResults:
         """See :class:`restora.engine.archive.Archive`."""
         return _list_all(inputs, None, self.root, unusable)
 
+    def real(self, place: str) -> str:
+        """See :class:`restora.engine.archive.Archive`."""
+        return self.root + place
+
     def sizes(self) -> Sizes:
-        """All results, listed once, when the first is asked for: a question each would be slow.
+        """Results are listed a folder at a time, when the first of it is asked for.
+
+        A question for each would be slow, and all of them would not fit into memory.
 
         Raises:
             OutputError: The store refuses; from the function that is returned.
         """
-        there: dict[str, int] | None = None
+        there = lru_cache(_FOLDERS)(self._there)
 
         def size(place: str) -> int | None:
-            nonlocal there
-            if there is None:
-                there = self._there()
-            return there.get(place)
+            folder, _, name = place.rpartition("/")
+            return there(folder).get(name)
 
         return size
 
-    def _there(self) -> dict[str, int]:
+    def _there(self, folder: str) -> dict[str, int]:
+        """Bytes of the files in a folder of results, by name."""
         files, top = self._where.files, self._where.path.rstrip("/")
         try:
-            files.invalidate_cache()
-            found = files.find(top, detail=True)
+            files.invalidate_cache()  # it would keep what was listed before as well
+            found = files.ls(f"{top}/{folder}".rstrip("/"), detail=True)
         except FileNotFoundError:
             return {}
         except Exception as error:
             raise OutputError(f"{self.root} cannot be listed ({reason(error)}).") from error
         return {
-            path.removeprefix(top).lstrip("/"): int(info.get("size") or 0)
-            for path, info in found.items()
+            str(info["name"]).rsplit("/", 1)[-1]: int(info.get("size") or 0)
+            for info in found
+            if info["type"] != "directory"
         }
 
 
