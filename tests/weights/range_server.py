@@ -40,23 +40,35 @@ class Handler(BaseHTTPRequestHandler):
         range_ = re.fullmatch(r"bytes=(\d+)-", asked or "")
         if range_ and manner != "forgets" and self.headers.get("If-Range") in (None, tag):
             start = int(range_[1])
+        if manner == "steers":
+            self.wfile.write(b"\x1b]0;mine\x07\x1b[2JAll is gone" + b"!" * 5000 + b"\r\n\r\n")
+            return
         self.answer(manner, data, start, tag)
 
     def answer(self, manner, data, start, tag):
-        self.send_response(206 if start else 200)
-        if start:
+        partial, size = start > 0, len(data)
+        half = (start + size + 1) // 2
+        end = half if manner == "short" and partial else size  # less than was asked for
+        self.send_response(206 if partial else 200)
+        if manner == "whole":
+            start = 0
+        if partial and manner != "unsaid":
             told = 0 if manner == "elsewhere" else start
-            self.send_header("Content-Range", f"bytes {told}-{len(data) - 1}/{len(data)}")
+            self.send_header("Content-Range", f"bytes {told}-{end - 1}/{size}")
         if manner == "untold":  # neither how long nor which it is
             data += b"more than was promised"
+            end = len(data)
         else:
-            self.send_header("Content-Length", str(len(data) - start))
-            self.send_header("ETag", tag)
+            self.send_header("Content-Length", str(end - start))
+            if manner != "short" or not partial:
+                self.send_header("ETag", tag)
         self.end_headers()
-        end = len(data) if manner != "cut" else (start + len(data) + 1) // 2
-        for at in range(start, end, CHUNK_BYTES):
-            self.wfile.write(data[at : min(at + CHUNK_BYTES, end)])
-            if manner == "slow":
+        if manner == "cut":
+            end = half
+        chunk = 100 if manner == "drips" else CHUNK_BYTES
+        for at in range(start, end, chunk):
+            self.wfile.write(data[at : min(at + chunk, end)])
+            if manner in ("slow", "drips"):
                 time.sleep(0.01)
         if manner == "cut":
             self.close_connection = True
@@ -80,7 +92,7 @@ class Server(ThreadingHTTPServer):
         self.folder, self.asked, self.moves = folder, [], {}
 
     def __enter__(self):
-        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
         return self
 

@@ -197,17 +197,6 @@ def test_a_server_that_fails_is_told(stranger, raw, server, cache, manner, messa
         assert pieces(cache) == []
 
 
-def test_a_server_that_goes_on_elsewhere_is_told(stranger, raw, server, cache):
-    card = from_manner(stranger, raw, server, "elsewhere")
-    folder = models_folder() / f".stranger-{digest_of(card)[:16]}"
-    folder.mkdir(parents=True)
-    (folder / f"{PART}.part").write_bytes(b"a piece")
-    tag = hashlib.md5((stranger / PART).read_bytes()).hexdigest()
-    kept = json.dumps({"url": server.url("elsewhere", PART), "validator": f'"{tag}"'})
-    (folder / f"{PART}.mark").write_text(kept)
-    told(WeightsError, card, "goes on somewhere else than it was asked to")
-
-
 def test_no_network_is_told(stranger, raw, server, cache):
     card = from_manner(stranger, raw, server, "ok")
     address = server.url("ok", "stranger.json")

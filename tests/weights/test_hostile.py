@@ -1,16 +1,12 @@
 """Files of weights made to do harm: none runs code, each is refused in a sentence."""
 
-import hashlib
 import importlib.util
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
 
-from restora.engine.backend_ort import load_session, run_session
 from restora.engine.models import weight_facts
 from restora.errors import RestoraError, UsageError, WeightsError
 from restora.evaluation.detector import OnnxDetector
@@ -22,8 +18,7 @@ from restora.training.initial import read_initial
 from restora.training.recipe import parse_recipe
 from restora.training.sr_diff.layout import read_features
 from restora.weights.cards import Card
-from restora.weights.onnx_check import check_onnx
-from restora.weights.registry import load_card, load_weight
+from restora.weights.registry import load_card
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "hostile_weights.py"
 spec = importlib.util.spec_from_file_location("hostile_weights", SCRIPT)
@@ -94,126 +89,6 @@ def test_damaged_and_forged_files_are_told(tmp_path_factory, tmp_path, made_once
         read = load_checkpoint if kind == "checkpoint" else read_weights
         what, text = hostile.judge(lambda path=path, read=read: read(path))
         assert what in ("works", "told"), (seed, text)
-
-
-def graph(*, tensor=None, nodes=None, opset="", version=18):
-    """A network of one addition."""
-    tensor = tensor or numpy_helper.from_array(np.ones(4, np.float32), "w")
-    nodes = nodes or [helper.make_node("Add", ["x", "w"], ["y"])]
-    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [4]) for n in "xy")
-    made = helper.make_graph(nodes, "g", [x], [y], [tensor])
-    imports = [helper.make_opsetid("", 18)]
-    if opset:
-        imports.append(helper.make_opsetid(opset, version))
-    return helper.make_model(made, opset_imports=imports, ir_version=10)
-
-
-def elsewhere(location):
-    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4])
-    tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value=location)
-    return tensor
-
-
-def test_a_sound_network_is_taken():
-    data = graph().SerializeToString()
-    check_onnx(data, name="a")
-    session = load_session(data, 1)
-    (y,) = session.run(None, {"x": np.zeros(4, np.float32)})
-    assert y.tolist() == [1] * 4
-
-
-@pytest.mark.parametrize("location", ["weights.bin", "../../../etc/passwd", "/etc/passwd", ""])
-def test_weights_in_other_files_are_refused(tmp_path, monkeypatch, location):
-    """Wherever in the file the tensor is; a file of that name is there."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "weights.bin").write_bytes(np.ones(4, np.float32).tobytes())
-    tensor = elsewhere(location)
-    constant = helper.make_node("Constant", [], ["w2"], value=tensor)
-    inner = helper.make_graph([constant], "inner", [], [])
-    within = helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)
-    function = helper.make_function("own", "F", ["a"], ["b"], [constant], [])
-    with_function = graph()
-    with_function.functions.append(function)
-    sparse = graph()
-    sparse.graph.sparse_initializer.add().values.CopyFrom(tensor)
-    add = helper.make_node("Add", ["x", "w"], ["y"])
-    models = [
-        graph(tensor=tensor), graph(nodes=[constant, add]), graph(nodes=[within, add]),
-        with_function, sparse,
-    ]  # fmt: skip
-    for model in models:
-        with pytest.raises(WeightsError, match="keeps weights in other files, which nothing"):
-            load_session(model.SerializeToString(), 1)
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"", "is no ONNX file: there is no network in it"),
-        (b"these are words", "is damaged, or no ONNX file"),
-        (b"\x08\x0a", "is no ONNX file: there is no network in it"),
-        (b"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "no ONNX file: it ends too early"),
-        (b"\x3a" + b"\xff" * 11, "no ONNX file: a number that never ends"),
-        (b"\x3b", "no ONNX file: a field of an unknown kind"),
-        (b"\x02\x00", "no ONNX file: a field without a number"),
-        (b"\x00\x00\x00\x00ORTM", "is damaged, or no ONNX file"),
-    ],
-)
-def test_what_is_no_onnx_file_is_told(data, message):
-    with pytest.raises(WeightsError, match=message):
-        load_session(data, 1)
-
-
-def test_graphs_too_deep_are_told():
-    data = b""
-    for _ in range(60):  # graph, node, attribute, graph ...
-        for field in (6 << 3 | 2, 5 << 3 | 2, 1 << 3 | 2):
-            length = len(data)
-            size = bytes([length & 0x7F | 0x80, length >> 7]) if length > 127 else bytes([length])
-            data = bytes([field]) + size + data
-    size = bytes([len(data) & 0x7F | 0x80, len(data) >> 7])
-    with pytest.raises(WeightsError, match="graphs lie too deep within graphs"):
-        check_onnx(b"\x3a" + size + data, name="a")
-
-
-def test_operators_of_others_are_refused():
-    node = helper.make_node("Evil", ["x", "w"], ["y"], domain="com.example")
-    data = graph(nodes=[node], opset="com.example", version=1).SerializeToString()
-    with pytest.raises(
-        WeightsError, match=r"ONNX Runtime cannot load this network: .*Evil"
-    ) as caught:
-        load_session(data, 1)
-    assert sentence(caught.value)
-
-
-def test_a_network_that_fails_is_told():
-    node = helper.make_node("Reshape", ["x", "s"], ["y"])
-    model = graph(nodes=[node], tensor=numpy_helper.from_array(np.array([7], np.int64), "s"))
-    del model.graph.output[0].type.tensor_type.shape.dim[:]
-    model.graph.output[0].type.tensor_type.shape.dim.add().dim_param = "N"
-    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "N"
-    session = load_session(model.SerializeToString(), 1)
-    with pytest.raises(WeightsError, match="ONNX Runtime cannot run this network: ") as caught:
-        run_session(session, {"x": np.zeros(4, np.float32)}, (1, 2, 2, 1))
-    assert sentence(caught.value)
-
-
-def test_an_onnx_file_of_a_card_is_checked_beyond_its_checksum(tmp_path):
-    raw = load_card("fbcnn-gray-compact").model_dump(mode="json")
-    raw |= {"name": "mine", "files": {p: raw["files"][p] for p in ("encoder", "decoder")}}
-    data = graph(tensor=elsewhere("x")).SerializeToString()
-    told = {"sha256": hashlib.sha256(data).hexdigest(), "size_bytes": len(data)}
-    raw["files"]["encoder"] = told
-    (tmp_path / "mine.json").write_text(json.dumps(raw))
-    (tmp_path / "mine.encoder.onnx").write_bytes(data)
-    with pytest.raises(WeightsError, match=r"mine\.encoder\.onnx keeps weights in other files"):
-        load_weight(str(tmp_path / "mine.json"), "encoder")
-    (tmp_path / "mine.encoder.onnx").write_bytes(data + b" ")  # not even read
-    with pytest.raises(WeightsError, match=r"mine\.encoder\.onnx is damaged"):
-        load_weight(str(tmp_path / "mine.json"), "encoder")
-    with pytest.raises(WeightsError, match=r"mine\.decoder\.onnx is missing"):
-        load_weight(str(tmp_path / "mine.json"), "decoder")
 
 
 @pytest.mark.parametrize(

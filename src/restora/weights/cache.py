@@ -11,6 +11,8 @@ import re
 import sys
 from pathlib import Path
 
+from restora.errors import UsageError
+
 __all__ = ["CACHE_VARIABLE", "NAME", "card_path", "fetched_names", "models_folder"]
 
 CACHE_VARIABLE = "RESTORA_CACHE"
@@ -22,26 +24,59 @@ def models_folder() -> Path:
     """The folder of fetched weights, which need not exist.
 
     ``RESTORA_CACHE`` names the cache; else it is where caches of this system are.
+
+    Raises:
+        UsageError: It is in a home folder, and there is none.
     """
     chosen = os.environ.get(CACHE_VARIABLE)
-    return (Path(chosen).expanduser() if chosen else _usual()) / "models"
+    try:
+        return (Path(chosen).expanduser() if chosen else _usual()) / "models"
+    except RuntimeError as error:
+        if chosen:
+            raise UsageError(f"{CACHE_VARIABLE} is {chosen!r}: there is no such home.") from error
+        raise UsageError(
+            f"There is no home to keep fetched weights in: set {CACHE_VARIABLE} to a folder."
+        ) from error
 
 
 def card_path(name: str) -> Path | None:
-    """The card of a fetched weight, or None if none of that name was fetched."""
-    if not NAME.fullmatch(name):
+    """The card of a fetched weight, or None if none of that name was fetched.
+
+    Raises:
+        UsageError: As for :func:`models_folder`, where ``RESTORA_CACHE`` is what is wrong.
+    """
+    folder = _to_look_in()
+    if folder is None or not NAME.fullmatch(name):
         return None
-    path = models_folder() / name / f"{name}.json"
-    return path if path.is_file() else None
+    path = folder / name / f"{name}.json"
+    try:
+        return path if path.is_file() else None
+    except OSError:  # nobody may look there
+        return None
 
 
 def fetched_names() -> list[str]:
-    """Names of all that was fetched, in order."""
+    """Names of all that was fetched, in order.
+
+    Raises:
+        UsageError: As for :func:`card_path`.
+    """
+    folder = _to_look_in()
     try:
-        folders = sorted(path.name for path in models_folder().iterdir())
+        folders = sorted(path.name for path in folder.iterdir()) if folder is not None else []
     except OSError:  # nothing was ever fetched
         return []
     return [name for name in folders if card_path(name) is not None]
+
+
+def _to_look_in() -> Path | None:
+    """The folder, or None where nothing can ever have been fetched: whoever runs has no home."""
+    try:
+        return models_folder()
+    except UsageError:
+        if os.environ.get(CACHE_VARIABLE):
+            raise
+        return None
 
 
 def _usual() -> Path:

@@ -30,6 +30,13 @@ MOST = 10**15  # of anything that is counted: far above all there is, and within
 LARGEST = 100_000
 LONGEST = 10_000
 DEEPEST = 10
+LONGEST_REASON = 300
+
+
+def one_line(text: str) -> str:
+    """A stranger's words for a message: none that steer a terminal, and not all of a long text."""
+    plain = "".join(filter(str.isprintable, text))[:LONGEST_REASON]
+    return plain if plain == text else f"{plain} ..."
 
 
 def _printable(text: str) -> str:
@@ -46,10 +53,13 @@ def _file_name(name: str) -> str:
     return name
 
 
-def _check_numbers(value: object, *, depth: int = 0) -> None:
-    """Refuse numbers no network has, before anyone makes that many of something."""
-    parts = value.values() if isinstance(value, Mapping) else value
-    if isinstance(parts, bool | str | float) or parts is None:
+def _check_network(value: object, *, depth: int = 0) -> None:
+    """Refuse numbers no network has, before anyone makes that many of something; and such words."""
+    parts = [*value, *value.values()] if isinstance(value, Mapping) else value
+    if isinstance(parts, str):
+        _printable(parts)
+        return
+    if isinstance(parts, bool | float) or parts is None:
         return
     if isinstance(parts, int):
         if abs(parts) > LARGEST:
@@ -59,7 +69,7 @@ def _check_numbers(value: object, *, depth: int = 0) -> None:
     if len(found) > LONGEST or depth > DEEPEST:
         raise ValueError("no network has lists as long or as deep")
     for part in found:
-        _check_numbers(part, depth=depth + 1)
+        _check_network(part, depth=depth + 1)
 
 
 Text = Annotated[str, AfterValidator(_printable)]
@@ -152,7 +162,7 @@ class Card(BaseModel):
         network = self.training.recipe.get("network", {})
         if not isinstance(network, Mapping):
             raise ValueError("the network in its recipe is no table")
-        _check_numbers(network)
+        _check_network(network)
         return self
 
     @property

@@ -14,21 +14,26 @@ import json
 import os
 import re
 import shutil
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from restora.errors import OutputError, UsageError, WeightsError
+from restora.weights.cards import LONGEST_REASON, one_line
 
-__all__ = ["Progress", "check_url", "download", "read_small"]
+__all__ = ["Progress", "check_url", "download", "gives_up_encryption", "read_small"]
 
 Progress = Callable[[int, int], None]  # bytes there, and bytes in all
 
 TIMEOUT_S = 30.0  # for the connection, and without a byte
+SLOW_S = 60.0  # in which less than this comes: nobody waits for the end of that
+SLOW_BYTES = 60_000
 CHUNK_BYTES = 1 << 18
+LONGEST_URL = 4000
 _GOES_ON = "The same command goes on from there."
 
 
@@ -43,11 +48,19 @@ def check_url(url: str) -> str:
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
+    usable = usable and len(url) <= LONGEST_URL
     if not usable or not url.isascii() or re.search(r"[\s\x00-\x1f\x7f]", url):
-        raise UsageError(f"{url!r} is no address that can be fetched: http:// or https:// only.")
+        raise UsageError(
+            f"{url[:LONGEST_REASON]!r} is no address that can be fetched: http:// or https:// only."
+        )
     if parts.username is not None:
         raise UsageError("An address with a name or password in it is not fetched.")
     return url
+
+
+def gives_up_encryption(before: str, after: str) -> bool:
+    """Whether one address is of https, and the other not."""
+    return urlsplit(before).scheme == "https" != urlsplit(after).scheme
 
 
 def read_small(url: str, *, most_bytes: int) -> tuple[bytes, str]:
@@ -58,16 +71,19 @@ def read_small(url: str, *, most_bytes: int) -> tuple[bytes, str]:
         WeightsError: It cannot be had, or is larger than ``most_bytes``.
     """
     with _open(url, {}) as answer:
+        length, data = answer.length, bytearray()
         try:
-            data = answer.read(most_bytes + 1)
+            for piece in _pieces(answer):
+                data += piece
+                if len(data) > most_bytes:
+                    break
         except (OSError, http.client.HTTPException) as error:
             raise WeightsError(f"{url}: the download broke off ({_reason(error)}).") from error
-        length = answer.length
         if len(data) > most_bytes:
             raise WeightsError(f"{url}: larger than the {most_bytes:,} bytes a card may have.")
-        if length:
-            raise WeightsError(f"{url}: the download broke off {length} bytes before its end.")
-        return data, str(answer.url)
+        if length is not None and (missing := length - len(data)):
+            raise WeightsError(f"{url}: the download broke off {missing} bytes before its end.")
+        return bytes(data), str(answer.url)
 
 
 def download(
@@ -115,13 +131,16 @@ def _fill(url: str, part: Path, mark: Path, size_bytes: int, progress: Progress)
         there = 0
     if there == size_bytes and part.is_file():
         return True
-    validator = _read_mark(mark, url)
-    with _open_from(url, there if validator is not None else 0, validator) as answer:
-        there = there if _goes_on(answer, there, size_bytes) else 0
-        _check_length(url, answer, there, size_bytes)
+    known = _read_mark(mark, url)
+    answer, there = _open_from(url, there, known, size_bytes)
+    with answer:
+        if there == 0:
+            _check_length(url, answer, size_bytes)
         _check_space(part, size_bytes - there)
+        # An answer that goes on need not say again which file it is of.
+        validator = _validator(answer.headers) or (known if there else None)
         try:
-            mark.write_text(json.dumps({"url": url, "validator": _validator(answer.headers)}))
+            mark.write_text(json.dumps({"url": url, "validator": validator}))
             file = part.open("r+b" if there else "wb")
         except OSError as error:
             raise _unwritable(part, error) from error
@@ -134,11 +153,11 @@ def _fill(url: str, part: Path, mark: Path, size_bytes: int, progress: Progress)
 
 def _copy(answer: Any, file: Any, size_bytes: int, progress: Progress) -> None:
     """All that comes to the end of a file, which is on the disk then."""
-    url, there = answer.url, file.tell()
+    url, there, pieces = answer.url, file.tell(), _pieces(answer)
     progress(there, size_bytes)
     while True:
         try:
-            piece = answer.read1(CHUNK_BYTES)
+            piece = next(pieces, b"")
         except (OSError, http.client.HTTPException) as error:
             raise WeightsError(
                 f"{url}: the download broke off after {there:,} of {size_bytes:,} bytes "
@@ -165,6 +184,18 @@ def _copy(answer: Any, file: Any, size_bytes: int, progress: Progress) -> None:
         )
 
 
+def _pieces(answer: Any) -> Iterator[bytes]:
+    """What comes, as it comes; an OSError if next to nothing does."""
+    since, count = time.monotonic(), 0
+    while piece := answer.read1(CHUNK_BYTES):
+        yield piece
+        count += len(piece)
+        if time.monotonic() - since > SLOW_S:
+            if count < SLOW_BYTES:
+                raise TimeoutError(f"{count:,} bytes in the last {SLOW_S:.0f} seconds")
+            since, count = time.monotonic(), 0
+
+
 class _Refused(WeightsError):
     """A server answered, and not with the file."""
 
@@ -188,7 +219,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         except UsageError:
             fp.close()
             raise
-        if req.full_url.startswith("https:") and not newurl.startswith("https:"):
+        if gives_up_encryption(req.full_url, newurl):
             fp.close()
             raise WeightsError(
                 f"{req.full_url}: sent on to an address without encryption, refused."
@@ -223,32 +254,34 @@ def _open(url: str, asked: Mapping[str, str]) -> Any:
         raise WeightsError(f"{url}: cannot be reached ({_reason(error)}).") from error
 
 
-def _open_from(url: str, there: int, validator: str | None) -> Any:
-    """The file from a byte on, or, where the server will not have it so, from its start."""
+def _open_from(url: str, there: int, validator: str | None, size_bytes: int) -> tuple[Any, int]:
+    """The file from a byte on or, where the server will not have it so, from its start: 0."""
     if there and validator is not None:
         try:
-            return _open(url, {"Range": f"bytes={there}-", "If-Range": validator})
+            answer = _open(url, {"Range": f"bytes={there}-", "If-Range": validator})
         except _Refused as error:
             if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
-    return _open(url, {})
+        else:
+            if answer.status != http.client.PARTIAL_CONTENT:
+                return answer, 0
+            if _goes_on(answer, there, size_bytes):
+                return answer, there
+            answer.close()  # it would be so for ever
+    return _open(url, {}), 0
 
 
 def _goes_on(answer: Any, there: int, size_bytes: int) -> bool:
-    """Whether the answer starts where ``part`` ends."""
-    if answer.status != http.client.PARTIAL_CONTENT:
-        return False
-    range_ = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", answer.headers.get("Content-Range", ""))
-    if range_ and int(range_[1]) == there and range_[3] in (str(size_bytes), "*"):
-        return True
-    raise WeightsError(f"{answer.url}: the server goes on somewhere else than it was asked to.")
+    """Whether a piece of a file starts at this byte; it may end before the file does."""
+    told = answer.headers.get("Content-Range", "")
+    return bool(re.fullmatch(rf"bytes {there}-[0-9]+/({size_bytes}|\*)", told))
 
 
-def _check_length(url: str, answer: Any, there: int, size_bytes: int) -> None:
-    if answer.length is not None and there + answer.length != size_bytes:
+def _check_length(url: str, answer: Any, size_bytes: int) -> None:
+    if answer.length not in (None, size_bytes):
         raise WeightsError(
-            f"{url}: has {there + answer.length:,} bytes, the card says {size_bytes:,}; nothing of "
-            "it is taken."
+            f"{url}: has {answer.length:,} bytes, the card says {size_bytes:,}; nothing of it is "
+            "taken."
         )
 
 
@@ -284,7 +317,8 @@ def _reason(error: BaseException) -> str:
     inner = getattr(error, "reason", None)
     if isinstance(inner, BaseException):
         error = inner
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    # Some quote what a server sent.
+    return one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:

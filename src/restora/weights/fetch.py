@@ -7,10 +7,12 @@ card's own checksum tells, if it came to the user on another way.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
@@ -19,9 +21,15 @@ from restora.errors import OutputError, UsageError, WeightsError
 from restora.images.atomic import write_atomically
 from restora.weights.cache import NAME, models_folder
 from restora.weights.cards import ENCODER, Card
-from restora.weights.download import Progress, check_url, download, read_small
+from restora.weights.download import (
+    Progress,
+    check_url,
+    download,
+    gives_up_encryption,
+    read_small,
+)
 from restora.weights.onnx_check import check_onnx
-from restora.weights.registry import MOST_CARD_BYTES, load_weight, parse_card, ships
+from restora.weights.registry import MOST_CARD_BYTES, load_weight, parse_card, read_card, ships
 
 try:
     import fcntl
@@ -29,6 +37,12 @@ except ImportError:  # Windows: two at once may then spoil each other's pieces, 
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["Fetched", "fetch"]
+
+# What flock says where another has the lock; anything else says that there are none, as on some
+# disks of a network, which is then as on Windows.
+_HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+
+Told = Callable[[str, int], Progress]
 
 
 @dataclass(frozen=True)
@@ -52,7 +66,7 @@ def fetch(
     source: str,
     *,
     sha256: str | None = None,
-    told: Callable[[str, int], Progress] = lambda *_: lambda *_: None,
+    told: Told = lambda *_: lambda *_: None,
 ) -> Fetched:
     """Fetch a weight into the cache, or what of it is not there yet.
 
@@ -79,32 +93,50 @@ def fetch(
     addresses = {part: _address(card, part, base, source) for part in card.files}
     folder = models_folder() / card.name
     path = folder / f"{card.name}.json"
-    if _is_there(path, data, card):
-        return Fetched(card, path, digest, new=False)
-    unfinished = folder.with_name(f".{card.name}-{digest[:16]}")
+    try:
+        new = not _is_there(path, data, card)
+        if new:
+            new = _put(path, data, card, addresses=addresses, told=told)
+        _clear(folder)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written: {error.strerror}.") from error
+    return Fetched(card, path, digest, new=new)
+
+
+def _put(path: Path, data: bytes, card: Card, *, addresses: Mapping[str, str], told: Told) -> bool:
+    """Bring a weight into the cache; False if another was faster."""
+    digest = hashlib.sha256(data).hexdigest()
+    unfinished = path.parent.with_name(f".{card.name}-{digest[:16]}")
     with _alone(unfinished):
+        if _is_there(path, data, card):
+            return False
         for part, url in addresses.items():
             _get(card, part, url, unfinished, told)
         write_atomically(unfinished / path.name, data)
-        try:
-            unfinished.rename(folder)
-        except OSError as error:
-            raise OutputError(f"{folder} cannot be written: {error.strerror}.") from error
-    return Fetched(card, path, digest, new=True)
+        unfinished.rename(path.parent)
+    return True
+
+
+def _clear(folder: Path) -> None:
+    """Remove what is left of other tries at a weight that is there: of older cards, too."""
+    ours = re.compile(rf"(\.{re.escape(folder.name)}-[0-9a-f]{{16}})(\.lock)?")
+    found = (ours.fullmatch(path.name) for path in folder.parent.iterdir())
+    for name in {match[1] for match in found if match}:
+        left = folder.with_name(name)
+        with suppress(OSError, UsageError), _alone(left):  # unless one is at it
+            shutil.rmtree(left)
 
 
 def _read(source: str) -> tuple[bytes, str | None]:
     """The bytes of a card, and the address it came from, if from one."""
     if "://" in source:
         return read_small(source, most_bytes=MOST_CARD_BYTES)
-    path = Path(source)
     try:
-        if path.stat().st_size > MOST_CARD_BYTES:
-            raise WeightsError(f"{source}: larger than the {MOST_CARD_BYTES:,} bytes of a card.")
-        return path.read_bytes(), None
-    except OSError as error:
+        return read_card(Path(source)), None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"{source}: there is no such card ({error.strerror}). --fetch takes the path of a card "
+            f"{source}: there is no such card ({reason}). --fetch takes the path of a card "
             "or its address, https://..."
         ) from error
 
@@ -135,7 +167,10 @@ def _address(card: Card, part: str, base: str | None, source: str) -> str:
             "https://). A card on this machine whose files lie beside it needs no fetching: "
             f"--model {source}"
         )
-    return check_url(urljoin(base or "", named or f"{card.name}.{part}.onnx"))
+    address = check_url(urljoin(base or "", named or f"{card.name}.{part}.onnx"))
+    if base is not None and gives_up_encryption(base, address):
+        raise UsageError(f"{source}: names {address}, without encryption, which is not fetched.")
+    return address
 
 
 def _is_there(path: Path, data: bytes, card: Card) -> bool:
@@ -161,9 +196,7 @@ def _is_there(path: Path, data: bytes, card: Card) -> bool:
     )
 
 
-def _get(
-    card: Card, part: str, url: str, folder: Path, told: Callable[[str, int], Progress]
-) -> None:
+def _get(card: Card, part: str, url: str, folder: Path, told: Told) -> None:
     """One file of a card, checked."""
     file = card.files[part]
     target = folder / f"{card.name}.{part}.onnx"
@@ -182,20 +215,17 @@ def _alone(folder: Path) -> Iterator[None]:
     """Make a folder for one to fetch into, and keep others of this machine out of it.
 
     Raises:
-        OutputError: It cannot be made.
+        OSError: It cannot be made.
         UsageError: Another is fetching the same.
     """
     lock = folder.with_name(f"{folder.name}.lock")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = lock.open("w")
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written: {error.strerror}.") from error
-    with file:
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
         if fcntl is not None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise UsageError("Another restora is fetching this weight right now.") from error
+                if error.errno in _HELD:
+                    raise UsageError("Another restora is fetching this weight right now.") from None
         yield
     lock.unlink(missing_ok=True)

@@ -31,6 +31,7 @@ _EXTERNAL_DATA = 13  # of a tensor: where its numbers are, if not here
 _DATA_LOCATION = 14  # of a tensor: 0 for here
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
 _FIXED = {_EIGHT: 8, _FOUR: 4}
+_OWN_FORMAT = b"ORTM"  # where it stands, a file can be of that and a sound ONNX file at once
 _DEEPEST = 50  # graphs within graphs; parsers of Protocol Buffers end at 100 messages
 
 
@@ -45,6 +46,8 @@ def check_onnx(data: bytes, *, name: str) -> None:
         WeightsError: It is one of these.
     """
     try:
+        if data[4:8] == _OWN_FORMAT:
+            raise ValueError("it is in ONNX Runtime's own format")
         elsewhere, graph = _walk(memoryview(data), "model", 0)
     except ValueError as error:
         raise WeightsError(f"The file {name} is damaged, or no ONNX file: {error}.") from error
@@ -81,7 +84,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """
     at = 0
     while at < len(data):
-        key, at = _varint(data, at)
+        key, at = _key(data, at)
         wire = key & 7
         value: int | memoryview
         if wire == _VARINT:
@@ -96,6 +99,18 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         if key >> 3 == 0:
             raise ValueError("a field without a number")
         yield key >> 3, value
+
+
+def _key(data: memoryview, at: int) -> tuple[int, int]:
+    """Number and kind of a field, and where its content starts.
+
+    Parsers disagree on keys that nothing writes: those of C++ drop all bits but 32, and would see a
+    field here that this does not.
+    """
+    key, end = _varint(data, at)
+    if key >= 1 << 32 or (data[end - 1] == 0 and end - at > 1):
+        raise ValueError("the number of a field is too long")
+    return key, end
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:

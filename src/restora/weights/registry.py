@@ -7,7 +7,10 @@ model is one line here, and the files with their cards beside this module.
 from __future__ import annotations
 
 import difflib
+import errno
 import hashlib
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +18,10 @@ from pydantic import ValidationError
 
 from restora.errors import UsageError, WeightsError
 from restora.weights.cache import card_path, fetched_names
-from restora.weights.cards import ENCODER, Card
+from restora.weights.cards import ENCODER, Card, one_line
 from restora.weights.onnx_check import check_onnx
 
 FOLDER = Path(__file__).parent
-LONGEST_REASON = 300
 MOST_CARD_BYTES = 4_000_000  # those that ship have 6,000
 
 
@@ -148,13 +150,24 @@ def load_card(weight: str) -> Card:
     where = f"{path}: this card" if is_card_path(weight) else f"The card of {weight}"
     remedy = "" if is_card_path(weight) else "; install restora again"
     try:
-        if path.stat().st_size > MOST_CARD_BYTES:
-            raise WeightsError(f"{where} is larger than the {MOST_CARD_BYTES:,} bytes of a card.")
-        data = path.read_bytes()
+        data = read_card(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise WeightsError(f"{where} is missing or damaged{remedy}. ({reason})") from error
     return parse_card(data, where=where, remedy=remedy)
+
+
+def read_card(path: Path) -> bytes:
+    """The bytes of a card.
+
+    Raises:
+        OSError: It cannot be read, or is a pipe, which would keep us waiting for ever.
+        ValueError: Nothing can have such a path.
+        WeightsError: It is larger than any card.
+    """
+    if _size_of(path) > MOST_CARD_BYTES:
+        raise WeightsError(f"{path}: larger than the {MOST_CARD_BYTES:,} bytes of a card.")
+    return path.read_bytes()
 
 
 def parse_card(data: bytes, *, where: str, remedy: str = "") -> Card:
@@ -174,9 +187,7 @@ def parse_card(data: bytes, *, where: str, remedy: str = "") -> Card:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         said = first["msg"].removeprefix("Value error, ")
-        reason = f"{place}: {said}" if place else said
-        if not reason.isprintable() or len(reason) > LONGEST_REASON:  # it quotes the file
-            reason = "".join(filter(str.isprintable, reason))[:LONGEST_REASON] + " ..."
+        reason = one_line(f"{place}: {said}" if place else said)  # it quotes the file
         raise WeightsError(f"{where} is missing or damaged{remedy}. ({reason})") from error
     # Some parts may be missing: not every SR-Diff has a judge.
     if not any(part in card.files for part in card.parts()):
@@ -202,7 +213,7 @@ def load_weight(weight: str, part: str) -> bytes:
     file = card.files.get(part)
     try:
         # Its size first: whatever lies there, no more is read than the card speaks of.
-        whole = file is not None and path.stat().st_size == file.size_bytes
+        whole = file is not None and _size_of(path) == file.size_bytes
         data = path.read_bytes() if whole else b""
     except (OSError, ValueError) as error:
         raise WeightsError(f"The file {path.name} is missing{remedy}.") from error
@@ -211,6 +222,16 @@ def load_weight(weight: str, part: str) -> bytes:
     if is_card_path(weight):
         check_onnx(data, name=path.name)
     return data
+
+
+def _size_of(path: Path) -> int:
+    """How large a file is; an OSError where there is none, or something else."""
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "a pipe, a socket or a device")
+    return status.st_size
 
 
 def is_card_path(weight: str) -> bool:
