@@ -1,6 +1,8 @@
 """Reading and writing, on this machine and in stores."""
 
 import errno
+import http.server
+import threading
 
 import fsspec
 import pytest
@@ -64,6 +66,63 @@ def test_by_http(messy, web):
     assert str(refused.value) == f"{address}/no.jpg cannot be read (it is not there)."
 
 
+@pytest.fixture
+def stubborn():
+    """A server that sends 40 MB whatever part is asked for, and how much of them it could send."""
+    sent = [0]
+    ended = threading.Event()
+
+    class All(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "40000000")
+            self.end_headers()
+            try:
+                for _ in range(40):
+                    self.wfile.write(bytes(1_000_000))
+                    sent[0] += 1
+            except OSError:
+                pass
+            ended.set()
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), All)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/p.jpg", lambda: ended.wait(10) and sent[0]
+    server.shutdown()
+    server.server_close()
+
+
+def test_no_more_is_read_than_the_limit(stubborn):
+    url, sent_mb = stubborn
+    with pytest.raises(InputError, match="has more bytes than the limit of 1,000,000"):
+        StoreFiles().read(url, max_bytes=MAX)
+    assert sent_mb() < 30  # what is on the way, in this machine's buffers, counts
+
+
+def test_what_ends_too_soon_is_told():
+    """A server that promises more than it sends."""
+
+    class Short(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "10")
+            self.end_headers()
+            self.wfile.write(b"short")
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Short)
+    threading.Thread(target=server.handle_request, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/p.jpg"
+    with pytest.raises(InputError, match="cannot be read"):
+        StoreFiles().read(url, max_bytes=MAX)
+    server.server_close()
+
+
 def test_out_of_a_shard(messy, zipped):
     shard = zipped(messy)
     files = StoreFiles()
@@ -101,6 +160,44 @@ def test_elsewhere_a_file_gets_its_name_when_it_is_whole(disk, tmp_path):
     assert first.endswith(".part")
 
 
+@pytest.mark.parametrize("fails", [("r.png",), ("r.png", ".old"), (".old",)])
+def test_a_connection_that_is_lost_takes_no_result_with_it(fails, disk, tmp_path, monkeypatch):
+    """Whatever rename it is that fails, one of the two files is there."""
+    target, folder = f"disk://{tmp_path}/out/r.png", tmp_path / "out"
+    StoreFiles().write(target, b"result")
+    rename = disk.mv
+
+    def lose(self, path1, path2, **kwargs):
+        if not path1.endswith(".old") and path2.endswith(fails):
+            raise ConnectionError("the connection was lost")
+        rename(self, path1, path2, **kwargs)
+
+    monkeypatch.setattr(disk, "mv", lose)
+    with pytest.raises(OutputError) as refused:
+        StoreFiles().write(target, b"another")
+    assert str(refused.value) == f"{target} cannot be written (the connection was lost)."
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"r.png": b"result"}
+    monkeypatch.undo()
+    StoreFiles().write(target, b"another")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"r.png": b"another"}
+
+
+def test_what_was_put_aside_by_one_who_died_is_in_nobodys_way(disk, tmp_path, monkeypatch):
+    target, folder = f"disk://{tmp_path}/out/r.png", tmp_path / "out"
+    StoreFiles().write(target, b"first")
+
+    def stay(*_, **__):
+        raise ConnectionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(disk, "rm_file", stay)
+        with pytest.raises(OutputError):
+            StoreFiles().write(target, b"second")
+    assert len(list(folder.iterdir())) == 2
+    StoreFiles().write(target, b"third")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"r.png": b"third"}
+
+
 def test_a_full_disk_is_told_and_the_old_file_stays(disk, tmp_path):
     target = f"disk://{tmp_path}/out/r.png"
     StoreFiles().write(target, b"result")
@@ -122,20 +219,47 @@ def test_a_store_that_refuses_is_told(store, monkeypatch):
     assert str(refused.value) == "memory://out/r.png cannot be written (permission denied)."
 
 
-def test_what_is_in_a_store_is_listed_once(store):
+@pytest.fixture
+def folders(store, monkeypatch):
+    """The folders that the store was asked for; ``None`` where it was to forget them."""
+    asked = []
+    kind = type(store)
+    look = kind.ls
+    monkeypatch.setattr(
+        kind, "ls", lambda self, path, **k: (asked.append(path), look(self, path, **k))[1]
+    )
+    monkeypatch.setattr(kind, "invalidate_cache", lambda self, path=None: asked.append(path))
+    return asked
+
+
+def test_what_is_in_a_store_is_listed_once(store, folders):
     archive = open_archive("memory://out")
     assert (archive.root, archive.manifest) == ("memory:///out/", None)
     assert archive.sizes()("r.png") is None
     store.pipe_file("/out/below/r.png", b"result")
+    folders.clear()
     sizes = archive.sizes()
-    assert (sizes("below/r.png"), sizes("no.png")) == (6, None)
+    for _ in range(2):
+        assert (sizes("below/r.png"), sizes("no.png"), sizes("below")) == (6, None, None)
+        assert sizes("nowhere/r.png") is None
+    assert folders == [None, "/out/below", None, "/out", None, "/out/nowhere"]
+
+
+def test_no_more_than_a_few_folders_of_results_are_in_memory(store, folders):
+    for number in range(9):
+        store.pipe_file(f"/out/{number}/r.png", b"result")
+    sizes = open_archive("memory://out").sizes()
+    for number in (*range(9), 8, 0):
+        assert sizes(f"{number}/r.png") == 6
+    assert folders.count("/out/8") == 1
+    assert folders.count("/out/0") == 2  # it was forgotten
 
 
 def test_a_store_that_cannot_be_listed_is_told(store, monkeypatch):
     def refuse(*_, **__):
         raise ConnectionError("the server is gone")
 
-    monkeypatch.setattr(type(store), "find", refuse)
+    monkeypatch.setattr(type(store), "ls", refuse)
     with pytest.raises(OutputError) as refused:
         open_archive("memory://out").sizes()("r.png")
     assert str(refused.value) == "memory:///out/ cannot be listed (the server is gone)."

@@ -1,6 +1,9 @@
 """What paths and URLs come to."""
 
+import http.server
+import io
 import tarfile
+import threading
 import zipfile
 
 import fsspec
@@ -34,6 +37,69 @@ def test_a_folder_on_the_web(messy, web, listed):
     assert "below/p04.jpg" in places(found)
     assert len(found) == 8
     assert all(each.source.startswith("http://127.0.0.1:") for each in found)
+
+
+@pytest.fixture
+def pages():
+    """A function from pages, each with its links, to a server; and what it was asked for."""
+    servers, asked = [], []
+
+    def serve(pages):
+        class Page(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_HEAD(self):
+                links = pages.get(self.path.rstrip("/") + "/")
+                asked.append(self.path)
+                if len(asked) > 50:  # it would never end
+                    self.send_error(500)
+                    return
+                text = "".join(f'<a href="{link}">x</a>' for link in links or ()).encode()
+                self.send_response(404 if links is None and ".jpg" not in self.path else 200)
+                self.send_header("Content-Type", "image/jpeg" if links is None else "text/html")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                if self.command == "GET":
+                    self.wfile.write(text)
+
+            do_GET = do_HEAD
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}", asked
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("tree", "expected"),
+    [
+        ({"/p/": ["./a.jpg", "./sub/"], "/p/sub/": ["./b.jpg"]}, ["a.jpg", "sub/b.jpg"]),
+        ({"/p/": ["./", "a.jpg", "./a.jpg", "x/../a.jpg?v=1"]}, ["a.jpg", "a.jpg"]),
+        ({"/p/": ["../q/", "../o.jpg", "a.jpg"], "/q/": ["../p/", "b.jpg"]}, ["a.jpg"]),
+        (
+            {"/p/": ["x/", "y/"], "/p/x/": ["../y/", "../", "a.jpg"], "/p/y/": ["../x/", "b.jpg"]},
+            ["x/a.jpg", "y/b.jpg"],
+        ),
+        ({"/p/": ["?C=N;O=D", "?sort=size/", "#top/", "../../../", "a.jpg"]}, ["a.jpg"]),
+    ],
+)
+def test_links_lead_nowhere_but_down(tree, expected, pages, listed):
+    address, asked = pages(tree)
+    found, unusable = listed(f"{address}/p/")
+    assert not unusable
+    assert places(found) == expected
+    assert {each.source.split("?")[0] for each in found} == {
+        f"{address}/p/{place}" for place in expected
+    }
+    read = [path.rstrip("/") for path in asked if ".jpg" not in path]
+    assert {path for path in read if read.count(path) > 1} <= {"/p"}  # what it is, and its links
+    assert all(path.startswith("/p") for path in read)
 
 
 def test_a_picture_on_the_web_and_one_that_is_not_there(messy, web, listed):
@@ -121,6 +187,21 @@ def test_names_that_lead_out_of_the_folder_are_refused(tmp_path, listed):
     assert {reason.split(": ", 1)[1] for _, reason in unusable} == {
         "a name such as this cannot be that of a result."
     }
+
+
+def test_a_name_that_is_no_text_is_refused_and_the_rest_goes_on(tmp_path, listed):
+    packed = tmp_path / "in.tar"
+    with tarfile.open(packed, "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as archive:
+        for name in ("ol\xe9.jpg", "ol\xe9/p.jpg", "good.jpg"):
+            archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+    found, unusable = listed(f"tar://::{packed}")
+    assert places(found) == ["good.jpg"]
+    assert [said for said, _ in unusable] == [
+        f"tar://ol?.jpg::file://{packed}",
+        f"tar://ol?/p.jpg::file://{packed}",
+    ]
+    for said, sentence in unusable:
+        assert sentence == f"{said}: its name is not in UTF-8, as a manifest's must be."
 
 
 @pytest.mark.parametrize(

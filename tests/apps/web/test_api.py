@@ -1,11 +1,13 @@
 """The REST API: what comes out is what the command writes, and nothing else ever does."""
 
+import errno
 import io
 import json
 import threading
 import time
 import zipfile
 from importlib.resources import files as packaged
+from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import unquote
 
@@ -410,10 +412,10 @@ def test_what_decodes_of_a_truncated_file(client, jpeg):
         ({"quality": "best"}, "quality: Input should be a valid integer"),
         ({"strength": -1}, "strength: Input should be greater than or equal to 0."),
         ({"task": "magic"}, "task: Input should be 'jpeg', 'dehaze'"),
-        ({"task": "dehaze", "quality": 9}, "--quality is for JPEG repair; --task dehaze does not"),
-        ({"prompt": "a cat"}, "--prompt is for --task real; --task jpeg does not take it."),
+        ({"task": "dehaze", "quality": 9}, "quality is for JPEG repair; task dehaze does not"),
+        ({"prompt": "a cat"}, "prompt is for task real; task jpeg does not take it."),
         ({"upscale": 5}, "upscale: Input should be 1, 2, 3 or 4."),
-        ({"upscale": 2}, "--upscale is for --task real; --task jpeg does not take it."),
+        ({"upscale": 2}, "upscale is for task real; task jpeg does not take it."),
         ({"steps": 10_000}, "steps: Input should be less than or equal to 100."),
         ({"samples": 9}, "samples: Input should be less than or equal to 8."),
         ({"bits": 12}, "bits: Input should be 8 or 16."),
@@ -713,19 +715,32 @@ def test_errors_of_our_own_never_show_their_inside(serve, jpeg, monkeypatch):
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_an_unexpected_error_of_the_work_is_a_sentence(client, jpeg, monkeypatch):
+def test_an_unexpected_error_of_the_work_is_a_sentence(client, jpeg, monkeypatch, caplog):
     id = client.upload(jpeg())["id"]
 
     def fail(*_, **__):
-        raise RuntimeError("boom")
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", "/home/ada/secret")
 
     monkeypatch.setattr(client.studio._desk, "restore", fail)
     client.ask(id)
     work = client.wait(id)["work"]
-    assert (work["state"], work["error"]) == ("failed", "Unexpected RuntimeError: boom")
+    assert work["state"] == "failed"
+    assert work["error"] == "Something went wrong in the server; its log says what."
+    assert "/home/ada/secret" in caplog.text
     monkeypatch.undo()
     client.ask(id)  # and the next goes on
     assert client.wait(id)["work"]["state"] == "done"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk is a device of Linux")
+def test_a_full_disk_is_a_sentence(client, jpeg, monkeypatch):
+    id = client.upload(jpeg())["id"]
+
+    with Path("/dev/full").open("r+b", buffering=0) as full:
+        monkeypatch.setattr("restora.apps.web.disk.tempfile.TemporaryFile", lambda **_: full)
+        client.ask(id)
+        work = client.wait(id)["work"]
+    assert (work["state"], work["error"]) == ("failed", "The server's disk is full.")
 
 
 def test_too_little_memory_is_a_sentence(client, jpeg, monkeypatch):

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from restora.apps.web.disk import Pixels
+from restora.apps.web.disk import Bytes, Pixels
 from restora.apps.web.limits import Limits
 from restora.apps.web.store import Asked, Facts, Made, Store, TooMany, Unknown
 from restora.apps.web.wire import InspectedShape, Outcome, Settings
@@ -81,6 +81,20 @@ def test_as_many_bytes_as_there_is_room_for(store):
         store.check_room(13)
     store.check_room(12)
     store.add(FACTS, bytes(12))
+
+
+def test_a_file_is_written_while_others_are_looked_for(store, monkeypatch, opened_files):
+    class Slow(Bytes):
+        def __init__(self, data):
+            assert not store._lock.locked()
+            super().__init__(data)
+
+    monkeypatch.setattr("restora.apps.web.store.Bytes", Slow)
+    before = opened_files()
+    store.add(FACTS, bytes(90))
+    with pytest.raises(TooMany):
+        store.add(FACTS, bytes(11))
+    assert opened_files() == before + 1
 
 
 def test_what_nobody_asks_for_is_deleted(opened_files):

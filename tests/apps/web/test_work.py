@@ -1,8 +1,10 @@
 """One worker and a bounded line."""
 
-import asyncio
 import threading
 import time
+import weakref
+from concurrent.futures import CancelledError
+from functools import partial
 
 import pytest
 
@@ -80,24 +82,32 @@ def test_what_fails_leaves_the_line(worker):
             time.sleep(0.001)
 
 
-def test_waiting_for_it_does_not_stop_others(worker, gate):
-    async def both():
-        task = asyncio.create_task(worker.run(lambda: 5))
-        await asyncio.sleep(0)
-        gate.set()
-        return await task
-
-    assert asyncio.run(both()) == 5
+def test_what_is_given_up_keeps_nothing_in_memory(worker, gate):
+    """A line may be long, and each upload in it large."""
+    given_up, done = set("upload"), set("upload")
+    kept = weakref.ref(given_up), weakref.ref(done)
+    future = worker.put(partial(len, given_up))
+    worker.put(partial(done.add, "x"))
+    del given_up, done
+    assert future.cancel()
+    assert kept[0]() is None  # before its turn
+    assert kept[1]() is not None
+    gate.set()
+    worker.put(lambda: None).result(30)
+    assert kept[1]() is None
 
 
 def test_close_forgets_what_waits(gate, worker):
-    waiting = worker.put(lambda: 1)
+    ran = []
+    waiting = worker.put(lambda: ran.append(1))
     closing = threading.Thread(target=worker.close)
     closing.start()
+    with pytest.raises(CancelledError):  # while the other is still at work
+        waiting.result(5)
     gate.set()
     closing.join(30)
     assert not closing.is_alive()
-    assert waiting.done()
+    assert not ran
 
 
 def test_what_has_not_begun_never_will_once_it_ends():

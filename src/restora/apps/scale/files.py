@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from restora.apps.scale.urls import local_path, locate, told
+from restora.apps.scale.urls import Location, is_web, local_path, locate, told
 from restora.engine.batch import make_folder
 from restora.engine.restore_file import LocalFiles
 from restora.errors import DiskFull, InputError, OutputError
@@ -36,7 +36,7 @@ class StoreFiles:
             return self._local.read(path, max_bytes=max_bytes)
         with told(InputError, source):
             where = locate(source)
-            data = bytes(where.files.cat_file(where.path, start=0, end=max_bytes + 1))
+            data = _get(where, max_bytes + 1)
         if len(data) > max_bytes:
             raise InputError(
                 f"{source} has more bytes than the limit of {max_bytes:,}.",
@@ -66,6 +66,19 @@ class StoreFiles:
                 raise DiskFull(f"{target} cannot be written: the disk is full.") from error
 
 
+def _get(where: Location, most: int) -> bytes:
+    """The first bytes of a file, ``most`` of them."""
+    if not is_web(where.path):
+        return bytes(where.files.cat_file(where.path, start=0, end=most))
+    # A server may send a whole file when it is asked for a part, so no more of it is read than
+    # that. Without blocks it is read as it comes, and with a size nobody asks for one before.
+    data = bytearray()
+    with where.files.open(where.path, block_size=0, size=most) as file:
+        while len(data) < most and (more := file.read(most - len(data))):
+            data += more
+    return bytes(data)
+
+
 def _put(files: Any, path: str, data: bytes) -> None:
     protocol = files.protocol
     if not _WHOLE.isdisjoint({protocol} if isinstance(protocol, str) else protocol):
@@ -83,9 +96,21 @@ def _put(files: Any, path: str, data: bytes) -> None:
         except Exception:
             if not files.exists(path):
                 raise
-            files.rm_file(path)  # not everywhere does a new name replace an old file
-            files.mv(temporary, path)
+            _swap(files, temporary, path, aside=posixpath.join(folder, f".restora-{name}.old"))
     except BaseException:
         with suppress(Exception):
             files.rm_file(temporary)
         raise
+
+
+def _swap(files: Any, new: str, path: str, *, aside: str) -> None:
+    """Give a file the name of another: not everywhere does a new name replace an old file."""
+    with suppress(Exception):  # of one who died; the file itself is there, so nobody needs it
+        files.rm_file(aside)
+    files.mv(path, aside)
+    try:
+        files.mv(new, path)
+    except BaseException:
+        files.mv(aside, path)
+        raise
+    files.rm_file(aside)

@@ -57,14 +57,14 @@ class Pixels:
         self._dtype: Any = np.uint8 if whole else np.float32
         kept = whole_numbers(picture.pixels, bits=8) if whole else picture.pixels
         self._file = tempfile.TemporaryFile(prefix="restora-")  # noqa: SIM115 - it lives as long
-        np.ascontiguousarray(kept).tofile(self._file)
+        self._file.write(np.ascontiguousarray(kept).data)
         self._alpha_at = kept.nbytes
         self._alpha_dtype: Any = None
         self.size = kept.nbytes
         if picture.alpha is not None:
             self._alpha_dtype = picture.alpha.dtype
             self.size += picture.alpha.nbytes
-            np.ascontiguousarray(picture.alpha).tofile(self._file)
+            self._file.write(np.ascontiguousarray(picture.alpha).data)
         self._metadata_at: dict[str, tuple[int, int]] = {}  # offset and length
         for name, part in _parts(picture.metadata).items():
             self._metadata_at[name] = self.size, len(part)

@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from restora.apps.web.brake import Brake
 from restora.apps.web.later import whole_s
 from restora.apps.web.problems import problem
+from restora.apps.web.sentences import BROKEN
 
-BROKEN = "Something went wrong in the server; its log says what."
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _HEADERS = {

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from restora.apps.web.later import SOONEST_S, Later
+from restora.apps.web.sentences import BROKEN, sentence
 from restora.apps.web.store import TooMany, Unknown
 from restora.apps.web.studio import NotYet, TooLong
 from restora.apps.web.wire import Problem
@@ -83,9 +84,8 @@ def add_handlers(app: FastAPI) -> None:
         status = next(statuses, HTTPStatus.INTERNAL_SERVER_ERROR)
         if error.remedy == MORE_PIXELS:
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        # Its remedy is an option of the command, which nobody here can give.
         retry_s = error.retry_s if isinstance(error, Later) else SOONEST_S
-        return problem(status, error.message, salvage=error.remedy == SALVAGE, retry_s=retry_s)
+        return problem(status, sentence(error), salvage=error.remedy == SALVAGE, retry_s=retry_s)
 
     @app.exception_handler(RequestValidationError)
     async def _request(_: Request, error: Exception) -> JSONResponse:
@@ -114,15 +114,14 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(OSError)
     async def _disk(_: Request, error: Exception) -> JSONResponse:
+        told = sentence(error)
+        if told == BROKEN:
+            raise error
         number = getattr(error, "errno", None)
         if number in (errno.EMFILE, errno.ENFILE):
-            return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The server has too many files open.")
-        if number != errno.ENOSPC:
-            raise error
-        return problem(HTTPStatus.INSUFFICIENT_STORAGE, "The server's disk is full.")
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, told)
+        return problem(HTTPStatus.INSUFFICIENT_STORAGE, told)
 
     @app.exception_handler(MemoryError)
-    async def _memory(_: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
-        return problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "There is not enough memory for this picture."
-        )
+    async def _memory(_: Request, error: Exception) -> JSONResponse:
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, sentence(error))

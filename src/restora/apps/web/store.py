@@ -135,13 +135,18 @@ class Store:
             TooMany: There is no room left.
         """
         self.expire()
-        with self._lock:
-            if len(self._kept) >= self._limits.kept_pictures:
-                raise self._full()
-            self._check_room(len(data))
-            # Nobody guesses 128 bits: who has the name, had it from us.
-            kept = Kept(secrets.token_urlsafe(16), facts, Bytes(data), time.monotonic())
-            self._kept[kept.id] = kept
+        upload = Bytes(data)  # not under the lock: who only looks for a picture would wait for it
+        try:
+            with self._lock:
+                if len(self._kept) >= self._limits.kept_pictures:
+                    raise self._full()
+                self._check_room(len(data))
+                # Nobody guesses 128 bits: who has the name, had it from us.
+                kept = Kept(secrets.token_urlsafe(16), facts, upload, time.monotonic())
+                self._kept[kept.id] = kept
+        except TooMany:
+            upload.close()
+            raise
         return kept
 
     def check_room(self, more: int) -> None:

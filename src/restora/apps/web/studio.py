@@ -17,6 +17,7 @@ from restora.apps.web.desk import Desk
 from restora.apps.web.disk import Pixels
 from restora.apps.web.limits import Limits
 from restora.apps.web.names import file_name, free_name
+from restora.apps.web.sentences import sentence
 from restora.apps.web.store import Asked, Facts, Kept, Made, Store, Unknown
 from restora.apps.web.wire import InspectedShape, Outcome, Row, Settings
 from restora.apps.web.work import Stopped, Worker
@@ -198,16 +199,10 @@ class Studio:
             asked.state = "done"
         except (Stopped, Unknown):
             asked.state = "stopped"
-        except RestoraError as error:
-            asked.error, asked.state = error.message, "failed"
-        except MemoryError:
-            asked.error = "There is not enough memory for this picture."
-            asked.state = "failed"
         except Exception as error:
-            _log.exception("A restoration failed.")  # nobody asks the future
-            asked.error = f"Unexpected {type(error).__name__}: {error}"
-            asked.state = "failed"
-            raise
+            if not isinstance(error, (RestoraError, MemoryError)):
+                _log.exception("A restoration failed.")
+            asked.error, asked.state = sentence(error), "failed"
         finally:
             kept.touch()
             if kept.closed:  # meanwhile; it must not lie open any longer
@@ -365,7 +360,7 @@ class Studio:
                         told |= outcome.report
                     except (OutputError, UsageError) as error:
                         refused.append(error)
-                        told["error"] = error.message
+                        told["error"] = sentence(error)
                     reports[name] = told
                 if len(refused) == len(every):
                     raise refused[0]

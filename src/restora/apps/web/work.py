@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -53,15 +52,21 @@ class Worker:
         Raises:
             Full: Too much waits already.
         """
+        todo = [work]  # what is given up stays in the pool's own line, but must not keep its data
 
         def unless_ending() -> T:
             if self.ending:
                 raise Stopped
             began = time.monotonic()
             try:
-                return work()
+                return todo[0]()
             finally:
                 self._mean_s += _LAST * (time.monotonic() - began - self._mean_s)
+
+        def leave(future: Future[T]) -> None:
+            todo.clear()
+            with self._lock:
+                self._line.remove(future)
 
         with self._lock:
             if len(self._line) > self._waiting:
@@ -72,16 +77,8 @@ class Worker:
                 )
             future = self._pool.submit(unless_ending)
             self._line.append(future)
-        future.add_done_callback(self._leave)
+        future.add_done_callback(leave)
         return future
-
-    async def run(self, work: Callable[[], T]) -> T:
-        """Do something in its turn and wait for it.
-
-        Raises:
-            Full: Too much waits already.
-        """
-        return await asyncio.wrap_future(self.put(work))
 
     def ahead(self, future: Future[Any]) -> int:
         """How many come before it."""
@@ -100,7 +97,3 @@ class Worker:
         """Forget what waits; what runs is told by :class:`Stopped`, or ends."""
         self.ending = True
         self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _leave(self, future: Future[Any]) -> None:
-        with self._lock:
-            self._line.remove(future)
