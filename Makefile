@@ -19,7 +19,7 @@ demo: .venv/installed ## restore the examples, measure, draw before/after
 	.venv/bin/python examples/demo.py demo-output
 
 test: .venv-dev/installed check ## the whole suite
-	.venv-dev/bin/pytest -n 2
+	.venv-dev/bin/pytest -n 2 --dist worksteal
 
 check: .venv-dev/installed ## format, lint, types, layers, dependencies, spelling
 	.venv-dev/bin/ruff format --check .

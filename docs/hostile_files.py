@@ -283,6 +283,44 @@ def deflate_rows() -> bytes:
     return _tiff(_with((259, 3, 1, 8), (279, 4, 1, len(body))), body=body)
 
 
+def _shared_rows(strip: bytes, *, compression: int, bits: int = 8, planes: int = 1) -> bytes:
+    """80,000 rows of 16 pixels, each of them the same bytes."""
+    count = 80_000 * planes
+    body = strip + struct.pack("<I", 8) * count + struct.pack("<I", len(strip)) * count
+    places, lengths = 8 + len(strip), 8 + len(strip) + 4 * count
+    return _tiff(
+        _with((256, 3, 1, 16), (257, 4, 1, 80_000), (258, 3, 1, bits), (259, 3, 1, compression),
+              (262, 3, 1, 2), (273, 4, count, places), (277, 3, 1, 3), (278, 3, 1, 1),
+              (279, 4, count, lengths), (284, 3, 1, 2 if planes > 1 else 1)),
+        body=body,
+    )  # fmt: skip
+
+
+def shared_deflate() -> bytes:
+    """Strips that are one megabyte of nothing and then a row: 80 GB to go through."""
+    return _shared_rows(
+        b"\x78\x01" + b"\0\0\0\xff\xff" * (MILLION // 5) + zlib.compress(bytes(48))[2:],
+        compression=8,
+    )
+
+
+def shared_packbits() -> bytes:
+    """The same with PackBits, in planes of 16 bits that Pillow does not read."""
+    row = b"\x80" * MILLION + b"\x1f" + bytes(32)
+    return _shared_rows(row, compression=32773, bits=16, planes=3)
+
+
+def wide_tile() -> bytes:
+    """A tile of 15,792 × 15,792, well packed, for a picture of 64 pixels."""
+    packer = zlib.compressobj(9)
+    body = b"".join(packer.compress(bytes(1 << 24)) for _ in range(16)) + packer.flush()
+    return _tiff(
+        [*(e for e in _with((259, 3, 1, 8)) if e[0] not in {273, 278, 279}),
+         (322, 4, 1, 15_792), (323, 4, 1, 15_792), (324, 4, 1, 8), (325, 4, 1, len(body))],
+        body=body,
+    )  # fmt: skip
+
+
 def enormous_tile() -> bytes:
     """A tile of 65,520 × 65,520 for a picture of 64 pixels."""
     return _tiff(
@@ -451,6 +489,9 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "packbits-strip.tif": packbits_strip,
     "deflate-rows.tif": deflate_rows,
     "enormous-tile.tif": enormous_tile,
+    "wide-tile.tif": wide_tile,
+    "shared-deflate.tif": shared_deflate,
+    "shared-packbits.tif": shared_packbits,
     "big-chain.tif": big_tiff_chain,
     "comments.gif": gif_comments,
     "small-blocks.gif": gif_small_blocks,

@@ -362,9 +362,10 @@ The file of each finding is tried again in every run of the tests (`tests/fuzz/f
 
 What a file may ask for is limited: 250 megapixels and 2 GB, both changed by options; 65,536
 segments, 1 MB of tables, 500 scans and scans of 5,000 megapixels together in a JPEG; 250,000 chunks
-and 64 MB of unpacked metadata in a PNG; 250,000 strips or tiles in a TIFF; 10,000 extensions in a
-GIF; 25 megapixels in a BMP of runs. Reading takes up to 31 bytes a pixel, and a few times the file;
-a JPEG's coefficients take up to 27 bytes a pixel."""
+and 64 MB of unpacked metadata and texts in a PNG; 250,000 strips or tiles in a TIFF, which together
+hold 8 times the file and 32 MB, and 4 times the pixels of the largest picture allowed; 10,000
+extensions in a GIF; 25 megapixels in a BMP of runs. Reading takes up to 31 bytes a pixel, and a few
+times the file; a JPEG's coefficients take up to 27 bytes a pixel."""
 
 
 def main() -> None:

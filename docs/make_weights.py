@@ -220,7 +220,7 @@ def shown(kept: dict[str, Any]) -> str:
         "A file still works where the change touched a number of no consequence, or a weight: "
         "that is what checksums are for, which a `.safetensors` or `.pth` does not have. No file "
         "took the process with it. Every way in which a server can fail has a test "
-        "(`tests/weights/test_fetch.py`)."
+        "(`tests/weights/test_fetch.py`, `test_download.py`)."
     )
     return f"    python docs/make_weights.py\n\n{made}\n\n{words}"
 

@@ -284,7 +284,7 @@ def test_pytorch_gives_the_same(weight, photo):
     light = open_backend(weight, device="cpu", threads=2, precision="float")
     full = open_torch(config, read_onnx_weights(parts, config))
     half = open_torch(config, read_onnx_weights(parts, config), half=True)
-    pictures = [photo(128, 128, seed)[..., : card.channels] for seed in (0, 1)]
+    pictures = [photo(64, 64, seed)[..., : card.channels] for seed in (0, 1)]
     tiles = np.stack(pictures).astype(np.float32) / 255
     for quality in (PREDICT, 10.0, 90.0):
         a, b, c = (backend.encode(tiles) for backend in (light, full, half))

@@ -103,7 +103,7 @@ NORMED = {"norm": True, "encoder_block": "bottleneck", "channels": 3, "ycbcr": T
 
 def test_batch_normalisation_keeps_its_weights(small_dagn):
     """Bottlenecks, colour and normalisation, as in the published network."""
-    network = changed(small_dagn, **NORMED)
+    network = changed(small_dagn, **NORMED, **TINY)
     data = export_onnx(network)
     agrees(network, data, [(20, 16), (40, 100)])
     # ONNX Runtime would warn of each.

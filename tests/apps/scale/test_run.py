@@ -236,7 +236,7 @@ def ray_of(process):
 
 
 def test_a_command_that_is_killed_is_taken_up_again(pictures, plain, rows, tmp_path):
-    folder = pictures(60)
+    folder = pictures(24)
     out = tmp_path / "out"
     arguments = ("restore", folder, "-o", out, "--engine", "ray", "--jobs", "1")
     killed = begin(*arguments)
@@ -256,7 +256,7 @@ def test_a_command_that_is_killed_is_taken_up_again(pictures, plain, rows, tmp_p
     before = said[1].split(", ")[1].split()[0] if "," in said[1] else "0"
     # Nothing that Ray has to say is among it.
     done = f", {before} done before" if before != "0" else ""
-    assert said == ("", f"{60 - int(before)} restored{done}\n")
+    assert said == ("", f"{24 - int(before)} restored{done}\n")
     assert hashes(out) == plain(folder)
     assert {place: row[1] for place, row in rows(out).items()} == hashes(out)
     assert not ray_of(again)
