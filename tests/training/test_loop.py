@@ -12,7 +12,7 @@ import torch
 from restora.errors import UsageError, WeightsError
 from restora.networks.fbcnn import FBCNN
 from restora.networks.onnx_weights import read_onnx_weights
-from restora.training.checkpoint import load_checkpoint
+from restora.training.checkpoint import load_checkpoint, save_checkpoint
 from restora.training.export import export_onnx, export_weight
 from restora.training.initial import grow, read_initial
 from restora.training.loop import BEFORE_DECAY, LATEST, LOG, train
@@ -123,15 +123,23 @@ def test_a_file_that_is_no_checkpoint(tmp_path):
 
 
 @pytest.fixture
-def exported(photos, recipe, tmp_path):
-    done = train(recipe, photos, out=tmp_path / "run")
-    # Eight steps leave biases that are still equal, which the exporter would store once.
-    for value in done.average.values():
-        value.add_(0.01 * torch.randn(value.shape, generator=torch.Generator().manual_seed(1)))
-    card = export_weight(
-        done, tmp_path / "out", title="tiny", data="made by code", device="cpu", overlap_px=32
-    )
-    return done, card, tmp_path / "out" / "tiny.json"
+def exported(photos, recipe, made_once):
+    """A run, the card it became, and the file of that."""
+
+    def make(folder):
+        done = train(recipe, photos, out=folder / "run")
+        # Eight steps leave biases that are still equal, which the exporter would store once.
+        for value in done.average.values():
+            value.add_(0.01 * torch.randn(value.shape, generator=torch.Generator().manual_seed(1)))
+        save_checkpoint(done, folder / "done.pt")
+        card = export_weight(
+            done, folder / "out", title="tiny", data="made by code", device="cpu", overlap_px=32
+        )
+        (folder / "returned.json").write_text(card.model_dump_json())
+
+    folder = made_once("fbcnn-exported", make)
+    card = Card.model_validate_json((folder / "returned.json").read_text())
+    return load_checkpoint(folder / "done.pt"), card, folder / "out" / "tiny.json"
 
 
 def test_the_whole_graph_matches_pytorch(exported, recipe):
@@ -186,10 +194,10 @@ def test_export_names_no_folder_of_this_machine(exported):
     assert b"/site-packages" not in data
 
 
-def test_a_training_starts_from_a_file(exported, recipe, tmp_path):
+def test_a_training_starts_from_a_file(exported, recipe):
     done, _, path = exported
     from_onnx = read_initial(path, recipe.network)
-    for name, value in read_initial(tmp_path / "run" / LATEST, recipe.network).items():
+    for name, value in read_initial(path.parents[1] / "run" / LATEST, recipe.network).items():
         assert from_onnx[name].shape == value.shape
     for name, value in done.average.items():
         assert torch.allclose(from_onnx[name], value, atol=1e-3)
