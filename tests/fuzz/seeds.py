@@ -13,6 +13,7 @@ import tifffile
 from PIL import Image
 
 from restora.images import Metadata, Picture, encode
+from restora.images.png_chunks import chunk
 
 __all__ = ["made", "of_folder"]
 
@@ -58,6 +59,7 @@ def _picture(space: Any, *, bits: int = 8, alpha: bool = False) -> Picture:
             orientation=6,
             comment=b"a comment",
             photoshop=b"8BIM\x04\x04\0\0\0\0\0\0",
+            png=chunk(b"gAMA", struct.pack(">I", 100_000)) + chunk(b"tEXt", b"Title\0a title"),
         ),
     )
 
