@@ -339,7 +339,7 @@ def test_another_format_needs_another_folder(run):
     run.write("a.jpg", b"1")
     run.go()
     with pytest.raises(
-        UsageError, match=r"settings \(format None, now jpeg\): choose another -o\.$"
+        UsageError, match=r"settings \(format not given, now jpeg\): choose another -o\.$"
     ):
         run.go(chosen=SETTINGS | {"format": "jpeg"}, existing="overwrite")
     assert run.go() == []

@@ -304,8 +304,12 @@ class Manifest:
 
 def _differences(before: dict[str, Any], now: dict[str, Any]) -> str:
     """Which settings changed, and how, in one line."""
+
+    def told(value: Any) -> Any:
+        return "not given" if value is None else value
+
     return ", ".join(
-        f"{name} {before.get(name)}, now {now.get(name)}"
+        f"{name} {told(before.get(name))}, now {told(now.get(name))}"
         for name in sorted({*before, *now})
         if before.get(name) != now.get(name)
     )
