@@ -24,10 +24,11 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import power_cut
 from marked import put, table
 from PIL import Image
 
@@ -146,10 +147,15 @@ def results(out: Path) -> Results:
     }
 
 
+def count(out: Path) -> int:
+    """How many results there are, which a run may just be writing."""
+    return sum(1 for _ in out.rglob("*.png"))
+
+
 def rows(out: Path) -> dict[str, tuple[str, str]]:
     """Status and hash of every result in its manifest."""
     manifest = out / "restora-manifest.sqlite"
-    with sqlite3.connect(f"file:{manifest}?mode=ro", uri=True) as database:
+    with closing(sqlite3.connect(f"file:{manifest}?mode=ro", uri=True)) as database:
         query = "SELECT target, status, output_sha256 FROM manifest"
         return {target: (status, sha) for target, status, sha in database.execute(query)}
 
@@ -165,7 +171,7 @@ def killed(lab: Lab, trials: int, rng: random.Random) -> Row:
         with lab.out() as out:
             for _ in range(1 + rng.randrange(3)):
                 process = lab.start(out)
-                wait_for(lambda out=out: len(results(out)) >= 1, process)
+                wait_for(lambda out=out: count(out) >= 1, process)
                 time.sleep(rng.uniform(0, 2))
                 end(process)
             lab.run(out)
@@ -184,7 +190,7 @@ def driver_killed(lab: Lab, trials: int, rng: random.Random) -> Row:
     for _ in range(trials):
         with lab.out() as out:
             process = lab.start(out)
-            wait_for(lambda out=out: len(results(out)) >= 1, process)
+            wait_for(lambda out=out: count(out) >= 1, process)
             time.sleep(rng.uniform(0, 2))
             process.kill()
             process.communicate()
@@ -209,7 +215,7 @@ def worker_killed(lab: Lab, trials: int, rng: random.Random) -> Row:
             process = lab.start(out)
             deaths = 0
             for least in (1, 4):
-                wait_for(lambda out=out, n=least: len(results(out)) >= n, process)
+                wait_for(lambda out=out, n=least: count(out) >= n, process)
                 workers = actors(process.pid)
                 if workers:
                     os.kill(rng.choice(workers), signal.SIGKILL)
@@ -256,6 +262,29 @@ def full_disk(lab: Lab, trials: int, rng: random.Random) -> Row:
     return row
 
 
+def power_cuts(lab: Lab, trials: int, rng: random.Random) -> Row:
+    """What was not on the disk yet is gone, and nothing else."""
+    row = Row(
+        "power cut (the disk at a moment, without what memory still held)",
+        lab.engine,
+        "the next run finishes and knows its results; same bytes",
+    )
+    image, after = lab.folder / "disk.img", lab.folder / "after.img"
+    for _ in range(trials):
+        power_cut.new_disk(image)
+        with power_cut.place() as at:
+            with power_cut.mounted(image, at) as out:
+                process = lab.start(out)
+                wait_for(lambda out=out: count(out) >= 1, process)
+                time.sleep(rng.uniform(0, 2))
+                power_cut.cut(image, alive(process.pid), after)
+                end(process)
+            with power_cut.mounted(after, at) as out:
+                done = lab.run(out)
+                row.note(lab.problem(out) or (done.stderr[-300:] if done.returncode else None))
+    return row
+
+
 def second_run(lab: Lab) -> Row:
     """Two drivers over one archive."""
     row = Row(
@@ -263,7 +292,7 @@ def second_run(lab: Lab) -> Row:
     )
     with lab.out() as out:
         process = lab.start(out)
-        wait_for(lambda: len(results(out)) >= 1, process)
+        wait_for(lambda: count(out) >= 1, process)
         other = lab.run(out)
         process.communicate(timeout=300)
         told = other.returncode == 1 and "is in use by another run" in other.stderr
@@ -417,8 +446,8 @@ def shards(lab: Lab) -> Row:
         done = lab.run(out, inputs=inputs)
         told = done.returncode == 1 and "cut.zip" in done.stderr
         clean = "Traceback" not in done.stderr
-        count = len(results(out))
-        row.note(None if told and clean and count == COUNT else f"{count}: {done.stderr[-300:]}")
+        right = told and clean and count(out) == COUNT
+        row.note(None if right else f"{count(out)}: {done.stderr[-300:]}")
     return row
 
 
@@ -495,6 +524,7 @@ def main() -> None:
                 add(worker_killed(lab, trials, rng))
                 add(shards(lab))
             add(full_disk(lab, max(1, trials // 4), rng))
+            add(power_cuts(lab, max(1, trials // 2), rng))
             add(second_run(lab))
             for rows_of in (between_runs(lab), names(lab), broken(lab)):
                 for row in rows_of:
