@@ -1,7 +1,5 @@
 """Pictures are kept for a while, as many as there is room for."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -97,15 +95,27 @@ def test_a_file_is_written_while_others_are_looked_for(store, monkeypatch, opene
     assert opened_files() == before + 1
 
 
-def test_what_nobody_asks_for_is_deleted(opened_files):
+@pytest.fixture
+def clock(monkeypatch):
+    """The store's, which stands still; a function lets seconds pass."""
+    now = [1000.0]
+    monkeypatch.setattr("restora.apps.web.store.time.monotonic", lambda: now[0])
+
+    def pass_by(seconds):
+        now[0] += seconds
+
+    return pass_by
+
+
+def test_what_nobody_asks_for_is_deleted(opened_files, clock):
     store = Store(Limits(kept_s=0.2))
     before = opened_files()
     old, asked_for = store.add(FACTS, b"x"), store.add(FACTS, b"x")
     old.made = Made(outcome(), pixels())
     assert opened_files() == before + 3
-    time.sleep(0.15)
+    clock(0.15)
     store.get(asked_for.id)
-    time.sleep(0.1)
+    clock(0.1)
     store.expire()
     assert opened_files() == before + 1
     with pytest.raises(Unknown):
@@ -115,14 +125,14 @@ def test_what_nobody_asks_for_is_deleted(opened_files):
     assert opened_files() == before
 
 
-def test_what_is_at_work_is_not_deleted():
+def test_what_is_at_work_is_not_deleted(clock):
     store = Store(Limits(kept_s=0.05))
     kept = store.add(FACTS, b"x")
     kept.asked = Asked(1, Settings())
-    time.sleep(0.1)
+    clock(0.1)
     assert store.get(kept.id) is kept
     kept.asked.state = "done"
-    time.sleep(0.1)
+    clock(0.1)
     with pytest.raises(Unknown):
         store.get(kept.id)
 
