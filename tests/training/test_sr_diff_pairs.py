@@ -12,7 +12,7 @@ from restora.training.sr_diff.pairs import CropPairs, apply_gamma
 from restora.training.sr_diff.sources import Having
 from restora.training.sr_diff.store import PairStore, token_maker
 
-FIELDS = ("clean", "degraded", "task", "tokens", "keep", "dice")
+FIELDS = ("clean", "degraded", "task", "tokens", "keep", "dice", "starts")
 
 
 @pytest.fixture
@@ -222,6 +222,22 @@ def test_a_gamma_changes_clean_and_degraded_alike(sr_diff_recipe):
     assert sum(slopes(clean) == [0, 3] for clean in curved.clean) < 3  # a gamma may be near 1
     for clean, degraded in zip(curved.clean, curved.degraded, strict=True):
         assert torch.corrcoef(torch.stack([clean.flatten(), degraded.flatten()]))[0, 1] > 0.5
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_as_many_start_as_is_asked_and_all_else_is_the_same(store, sr_diff_recipe, share):
+    data = {"batch": 40}
+    plain = CropPairs(store, sr_diff_recipe("restore", data=data)).batch(0)
+    batch = CropPairs(store, sr_diff_recipe("restore", data=data, start_share=share)).batch(0)
+    assert batch.starts.float().mean().item() == pytest.approx(share, abs=0.2)
+    assert not plain.starts.any()
+    for name in FIELDS[:-1]:
+        assert torch.equal(getattr(plain, name), getattr(batch, name))
+
+
+def test_starting_states_are_for_losses_of_the_clean_picture(sr_diff_recipe):
+    with pytest.raises(RecipeError, match="start_share is for the losses clean-l1 and clean-log"):
+        sr_diff_recipe("restore", start_share=0.5, loss="maxlik")
 
 
 @given(gamma=st.floats(0.25, 4))

@@ -1,12 +1,14 @@
 """SR-Diff's three stages: what each trains, that they resume exactly, and what they refuse."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from restora.engine.backend_torch_sr_diff import SrDiffTorchBackend
+from restora.engine.samplers import sample
 from restora.errors import InputError, UsageError
 from restora.networks.sr_diff.network import SRDiff
 from restora.training.checkpoint import load_checkpoint
@@ -121,7 +123,27 @@ def one_batch():
         tokens=torch.randn(4, 50, 1280, generator=generator),
         keep=torch.tensor([True, True, True, False]),
         dice=torch.tensor([0.0, 0.3, 0.6, 0.999]),
+        starts=torch.zeros(4, dtype=torch.bool),
     )
+
+
+def test_a_state_that_a_walk_starts_from_holds_nothing_of_the_clean_picture(sr_diff_recipe):
+    recipe = sr_diff_recipe("restore")
+    task = RestoreTask(recipe, SRDiff(recipe.network), encoders={})
+    sde = recipe.network.sde.make()
+    noise = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    states = []
+    for lighter in (0.0, 0.3):
+        batch = one_batch()
+        starts = torch.tensor([False, True, False, True])
+        batch = replace(batch, clean=batch.clean + lighter, starts=starts)
+        states.append(task._state(batch, torch.full((4,), sde.steps), noise))
+    unlike = (states[1] - states[0]).abs().amax(dim=(1, 2, 3))
+    assert unlike[[1, 3]].max() == 0
+    assert unlike[[0, 2]].min() > 1e-3  # which is what the mean of a patch would tell
+    # It is what a walk starts from, to the last bit.
+    start = sample(sde, one_batch().degraded, lambda state, _: state, lambda _: noise, steps=1)
+    assert torch.equal(states[0][[1, 3]], start[[1, 3]])
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -35,6 +35,7 @@ class PairBatch:
             one where the recipe tries that; zeros where it wants none.
         keep: (B,) bool, where the context is given.
         dice: (B,) float32, 0-1 at random, for the time.
+        starts: (B,) bool, where the state is the one that a walk starts from.
     """
 
     clean: Tensor
@@ -43,6 +44,7 @@ class PairBatch:
     tokens: Tensor
     keep: Tensor
     dice: Tensor
+    starts: Tensor
 
 
 def apply_gamma(pixels: Bytes, gamma: float) -> Bytes:
@@ -96,13 +98,16 @@ class CropPairs:
         clean, degraded = (np.stack(part) for part in zip(*pairs, strict=True))
         tokens = self._tokens(chosen)
         keep = rng.random(count) >= recipe.srdiff.context_drop
+        dice = rng.random(count, np.float32)
+        starts = rng.random(count) < recipe.srdiff.start_share
         return PairBatch(
             clean=planes_of(clean, device),
             degraded=planes_of(degraded, device),
             task=torch.from_numpy(tasks).to(device),
             tokens=torch.from_numpy(tokens).to(device).float(),
             keep=torch.from_numpy(keep).to(device),
-            dice=torch.from_numpy(rng.random(count, np.float32)).to(device),
+            dice=torch.from_numpy(dice).to(device),
+            starts=torch.from_numpy(starts).to(device),
         )
 
     def _pair(

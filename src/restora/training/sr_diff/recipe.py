@@ -48,6 +48,11 @@ class SRDiffSection(Section):
         description="restore: share of pictures whose step is among the last three tenths, where "
         "the state tells next to nothing of the clean picture; ours",
     )
+    start_share: Share = Field(
+        0.0,
+        description="restore: share of pictures whose state is the one a walk starts from, with "
+        "nothing of the clean picture in it; ours",
+    )
     context_drop: Share = Field(0.1, description="restore: share of pictures that get no context")
     task_shares: dict[Task, Annotated[float, Field(ge=0)]] = Field(
         {}, description="restore: how often each task comes; those not named count 1"
@@ -68,6 +73,8 @@ class SRDiffRecipe(Recipe):
             raise ValueError(f"data.patch_px is a multiple of {multiple_px} for this network")
         if self.srdiff.random_gamma > 1 and not self.srdiff.fresh:
             raise ValueError("random_gamma is for fresh damage: set srdiff.fresh")
+        if self.srdiff.start_share and not self.srdiff.loss.startswith("clean"):
+            raise ValueError("start_share is for the losses clean-l1 and clean-log")
         if self.srdiff.stage == "judge" and self.network.judge is None:
             raise ValueError("the stage judge trains network.judge, which is null")
         if any(task not in self.network.tasks for task in self.srdiff.task_shares):

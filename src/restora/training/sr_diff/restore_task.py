@@ -66,9 +66,9 @@ class RestoreTask(PlainStage):
         with torch.no_grad():
             context = self.network.context(batch.tokens) * batch.keep[:, None, None]
         time = draw_steps(batch.dice, config.sde.steps, late=self._recipe.srdiff.late_share)
+        time = torch.where(batch.starts, config.sde.steps, time)
         noise = torch.randn_like(batch.clean)
-        mean, spread = self._sde.marginal(batch.clean, batch.degraded, time)
-        state = mean + spread * noise
+        state = self._state(batch, time, noise)
         task = functional.one_hot(batch.task, len(config.tasks)).float()
         half = settings.precision == "bf16"
         with torch.autocast(state.device.type, torch.bfloat16, enabled=half):
@@ -79,6 +79,17 @@ class RestoreTask(PlainStage):
         nn.utils.clip_grad_norm_(self.network.unet.parameters(), settings.clip_norm)
         self.optimiser.step()
         return {"loss": loss}
+
+    def _state(self, batch: PairBatch, time: Tensor, noise: Tensor) -> Tensor:
+        """(B, 3, P, P), what a walk comes by at that time.
+
+        Even at the last step the forward diffusion keeps half a percent of what was done to the
+        picture. In the mean over a patch that outweighs the noise, so the U-Net would read off it
+        how light the clean picture was, which a walk that starts from the degraded one cannot.
+        """
+        mean, spread = self._sde.marginal(batch.clean, batch.degraded, time)
+        start = batch.degraded + self._sde.strength * noise
+        return torch.where(batch.starts[:, None, None, None], start, mean + spread * noise)
 
     def _check_refiner(self) -> None:
         config, fitted = self.network.config, self.network.refiner.fitted
