@@ -210,7 +210,7 @@ SECTIONS = (
     _section(
         "sr-diff-steps",
         "SR-Diff by steps",
-        "On validation pictures, of the weight before the last training.",
+        "On validation pictures.",
         "restoration --set synthetic --clean cid22_val --limit 6 --compare-steps 1,4,10,100",
     ),
     _section(
