@@ -32,7 +32,7 @@ class SRDiffSection(Section):
         ge=1,
         le=4,
         description="restore, fresh: before its damage a patch gets a gamma between the inverse of "
-        "this and this, so that the U-Net does not learn by heart how light the photos are; ours",
+        "this and this, so that photos differ more in how light they are; ours",
     )
     holdout: Share = Field(0.1, description="share of the photos that the refiner does not see")
     l1_weight: float = Field(0.7, ge=0, description="refiner: mean distance of the vectors")
